@@ -1,0 +1,105 @@
+# Every command a person or CI needs. Both environments live in .venv and are built on first use; the second time they
+# are found ready through a stamp named after the content of the files that define them (not after their dates).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+PORT ?= 8000
+CODE := app benchmarks deploy duet_core tests
+
+SERVE_FILES := pyproject.toml requirements/serve.txt
+TEST_FILES := $(SERVE_FILES) requirements/test.txt requirements/no-deps.txt
+fingerprint = $(firstword $(shell cat $(1) | sha256sum))
+SERVE_STAMP := $(VENV)/.serve-$(call fingerprint,$(SERVE_FILES))
+TEST_STAMP := $(VENV)/.test-$(call fingerprint,$(TEST_FILES))
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##### the service
+
+.PHONY: serve
+serve: $(SERVE_STAMP) ## run the service on the demo bundle (PORT=8000)
+	@exec $(BIN)/duet serve --port $(PORT)
+
+.PHONY: venv-serve
+venv-serve: $(SERVE_STAMP) ## build what `make serve` needs, and stop there: no torch
+	@echo "$(VENV) is ready: make serve"
+
+##### tests
+
+.PHONY: test
+test: $(TEST_STAMP) redis lint types ## everything CI runs: lint, types, every test
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(TEST_STAMP) lint types ## lint, types and the quick tests, in less than two minutes
+	@$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: lint
+lint: $(TEST_STAMP) ## ruff: rules and format
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+
+.PHONY: types
+types: $(TEST_STAMP) ## mypy --strict
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(TEST_STAMP) ## put the code into ruff's format, imports sorted
+	@$(BIN)/ruff check --fix $(CODE)
+	@$(BIN)/ruff format $(CODE)
+
+.PHONY: redis
+redis: # the tests start servers of their own; here only the program is put on the machine
+	@deploy/ensure-redis.sh
+
+.PHONY: venv-test
+venv-test: $(TEST_STAMP) ## build what `make test` needs, and stop there: torch, about 6 GB
+	@echo "$(VENV) is ready: make test"
+
+##### numbers and models
+
+.PHONY: bench
+bench: $(TEST_STAMP) ## measure: every benchmark, or those named in ONLY="encoder"
+	@$(BIN)/python -m benchmarks $(ONLY)
+
+.PHONY: train-birds
+train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127
+	@$(BIN)/duet train training/configs/birds.yaml
+
+##### upkeep
+
+.PHONY: pins
+pins: ## resolve pyproject.toml into requirements/*.txt; present pins stay, UPGRADE=1 renews them
+	@deploy/make-venv.sh $(VENV)
+	@$(BIN)/python deploy/pin_requirements.py $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## remove .venv, caches and build leftovers; runs, photo caches and class stores stay
+	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find app benchmarks deploy duet_core tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: an interrupted install is taken up again. No prerequisites but the order: what a stamp
+# depends on is in its name. Older stamps go, so that returning to an earlier requirement installs it again.
+$(SERVE_STAMP):
+	@deploy/make-venv.sh $(VENV)
+	@echo "installing requirements/serve.txt into $(VENV)"
+	@$(PIP) install --requirement requirements/serve.txt
+	@$(PIP) install --no-deps --editable .
+	@rm -f $(VENV)/.serve-*
+	@touch $@
+
+$(TEST_STAMP): | $(SERVE_STAMP)
+	@echo "installing requirements/test.txt into $(VENV): torch and its CUDA libraries, about 6 GB, some minutes"
+	@$(PIP) install --requirement requirements/test.txt
+	@$(PIP) install --no-deps --requirement requirements/no-deps.txt
+	@rm -f $(VENV)/.test-*
+	@touch $@
