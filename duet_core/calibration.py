@@ -1,0 +1,172 @@
+"""Scores made trustworthy on validation photos: temperature, calibration error, rejection threshold.
+
+Letter key: N photos, A attributes, C candidate classes. Needs scipy (extra `train`); the service only reads the result.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+
+from duet_core.classes import IntArray
+from duet_core.evaluation import Judged, choose_gamma
+
+DoubleArray = NDArray[np.float64]
+
+_LOGGER = logging.getLogger(__name__)
+_LOG_RANGE = math.log(1e4)
+_BINS = 15
+
+
+def probabilities(scores: ArrayLike, temperature: float) -> DoubleArray:
+    """(N, C) softmax of scores / temperature over the candidates."""
+    exponent = np.asarray(scores, dtype=np.float64) / temperature
+    exponent -= exponent.max(axis=1, keepdims=True)
+    weights = np.exp(exponent)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def negative_log_likelihood(
+    scores: ArrayLike, label: IntArray, temperature: float, weight: DoubleArray | None = None
+) -> float:
+    """Mean of -log softmax(scores / temperature) at the true column, in nats; weighted when `weight` is given."""
+    exponent = np.asarray(scores, dtype=np.float64) / temperature
+    top = exponent.max(axis=1)
+    log_sum = top + np.log(np.exp(exponent - top[:, None]).sum(axis=1))
+    return float(np.average(log_sum - exponent[np.arange(len(label)), label], weights=weight))
+
+
+def fit_temperature(scores_after_gamma: ArrayLike, label: IntArray, weight: DoubleArray | None = None) -> float:
+    """The temperature T > 0 with the highest likelihood of the true classes under softmax(scores / T).
+
+    The likelihood is convex in 1/T, so there is one optimum. It is sought from 1/10,000 to 10,000 times the standard
+    deviation of the scores; T at an end of that range (all photos right, or no better than chance) is logged.
+
+    Args:
+        scores_after_gamma: (N, C) v·z - γ·1[c seen].
+        label: (N,) true columns, 0…C-1.
+        weight: (N,) weights of the photos; equal when not given.
+
+    Raises ValueError when all scores are equal: no temperature makes a difference then.
+    """
+    scores = np.asarray(scores_after_gamma, dtype=np.float64)
+    spread = float(scores.std())
+    if not spread > 0 or not math.isfinite(spread):
+        raise ValueError(f"scores have standard deviation {spread}; finite scores that differ are needed")
+    centre = math.log(spread)
+    result = minimize_scalar(
+        lambda log_t: negative_log_likelihood(scores, label, math.exp(log_t), weight),
+        bounds=(centre - _LOG_RANGE, centre + _LOG_RANGE),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    log_temperature = float(result.x)
+    if abs(log_temperature - centre) > _LOG_RANGE - 0.01:
+        _LOGGER.warning(
+            "temperature %.3g is at the end of its range; these photos do not fix it", math.exp(log_temperature)
+        )
+    return math.exp(log_temperature)
+
+
+def expected_calibration_error(
+    prob: ArrayLike, label: IntArray, bins: int = _BINS, weight: DoubleArray | None = None
+) -> float:
+    """ECE of the first prediction: |accuracy - mean confidence| per bin, averaged by the share of photos; 0…1.
+
+    Args:
+        prob: (N, C) probabilities.
+        label: (N,) true columns.
+        bins: number of bins of equal width over 0…1, each closed above (Guo et al., 2017).
+        weight: (N,) weights of the photos; equal when not given.
+    """
+    probability = np.asarray(prob, dtype=np.float64)
+    share = np.ones(len(label)) if weight is None else weight
+    share = share / share.sum()
+    confidence = probability.max(axis=1)
+    excess = (probability.argmax(axis=1) == label) - confidence  # (N,)
+    rows = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return min(float(np.abs(np.bincount(rows, weights=share * excess, minlength=bins)).sum()), 1.0)  # rounding
+
+
+def max_cosine(v: ArrayLike, class_vectors: ArrayLike) -> DoubleArray:
+    """(N,) evidence that a photo shows one of the classes: the highest cosine of v (N, A) with a row of z (C, A)."""
+    photos, classes = _directions(v, "v"), _directions(class_vectors, "class_vectors")
+    return np.asarray(np.clip((photos @ classes.T).max(axis=1), -1.0, 1.0))  # rounding may pass 1
+
+
+def _directions(rows: ArrayLike, what: str) -> DoubleArray:
+    vectors = np.asarray(rows, dtype=np.float64)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (norms > 0).all() or not np.isfinite(norms).all():
+        bad = np.flatnonzero(~((norms > 0) & np.isfinite(norms)))[:3].tolist()
+        raise ValueError(f"{what}: rows {bad} are all 0 or not finite; such a vector has no direction")
+    return np.asarray(vectors / norms)
+
+
+def rejection_threshold(evidence: ArrayLike, false_reject_rate: float, weight: DoubleArray | None = None) -> float:
+    """The highest threshold that wrongly rejects at most the given share of photos of known classes.
+
+    A photo is accepted when its evidence is at or above the threshold.
+
+    Args:
+        evidence: (N,) of photos whose class is among the candidates.
+        false_reject_rate: 0 to below 1, for example 0.05.
+        weight: (N,) weights of the photos; equal when not given.
+
+    Raises ValueError for a rate out of range or no photo.
+    """
+    if not 0.0 <= false_reject_rate < 1.0:
+        raise ValueError(f"false_reject_rate: got {false_reject_rate}; allowed is 0 to below 1, for example 0.05")
+    values = np.asarray(evidence, dtype=np.float64)
+    if not len(values):
+        raise ValueError("evidence is empty; at least one photo is needed")
+    share = np.ones(len(values)) if weight is None else weight
+    order = np.argsort(values)
+    below = np.cumsum(share[order]) - share[order]  # weight strictly before each photo in ascending order
+    allowed = np.flatnonzero(below <= false_reject_rate * share.sum() * (1 + 1e-12))
+    return float(values[order][allowed[-1]])
+
+
+def fit_calibration(*, false_reject_rate: float = 0.05, split: str, **judged: Unpack[Judged]) -> dict[str, object]:
+    """All fields of a bundle's ``calibration.json``, from validation photos.
+
+    γ maximises H. Temperature, ECE and threshold are fitted on the photos of seen and unseen classes together, each
+    group weighing one half whatever its number of photos: at work neither is known to be the more frequent. ECE
+    before is at temperature 1; both ECE are measured on the photos of the fit (one parameter is fitted).
+
+    Args:
+        false_reject_rate: share of photos of known classes that may be answered "none of these".
+        split: the name of the split the photos are of, written into the file.
+        judged: the predictions for validation photos, as in `duet_core.evaluation.Judged`.
+
+    Raises EvaluationError or ValueError for photos that cannot be judged.
+    """
+    gamma = choose_gamma(**judged)
+    seen_classes = judged["seen_classes"]
+    candidates = np.concatenate([seen_classes, judged["unseen_classes"]])
+    z = np.asarray(judged["class_vectors"], dtype=np.float64)[candidates]  # (Cs + Cu, A)
+    v = np.concatenate([np.asarray(judged[part], dtype=np.float64) for part in ("v_seen", "v_unseen")])
+    counts = len(judged["label_seen"]), len(judged["label_unseen"])
+    weight = np.repeat([0.5 / count for count in counts], counts)
+    column = np.zeros(int(candidates.max()) + 1, dtype=np.int64)
+    column[candidates] = np.arange(len(candidates))
+    label = column[np.concatenate([judged["label_seen"], judged["label_unseen"]])]
+    scores = v @ z.T - gamma * (np.arange(len(candidates)) < len(seen_classes))
+    temperature = fit_temperature(scores, label, weight)
+    return {
+        "score_space": "logits",
+        "gamma": gamma,
+        "temperature": temperature,
+        "threshold": rejection_threshold(max_cosine(v, z), false_reject_rate, weight),
+        "evidence": "max_cosine",
+        "false_reject_rate": false_reject_rate,
+        "ece_before": expected_calibration_error(probabilities(scores, 1.0), label, weight=weight),
+        "ece_after": expected_calibration_error(probabilities(scores, temperature), label, weight=weight),
+        "split": split,
+        "n_photos": sum(counts),
+    }

@@ -1,0 +1,53 @@
+"""A bundle at work: numpy, onnxruntime, tokenizers and Pillow only, never torch."""
+
+from duet_core.runtime.bundle import Bundle, BundleError, open_bundle
+from duet_core.runtime.calibration import Calibration
+from duet_core.runtime.class_vector import DegreesError, class_vector, degrees_from_mapping, degrees_from_vector
+from duet_core.runtime.encoder import Encoded, Encoder
+from duet_core.runtime.grounding import GroundedAttribute, GroundedSet, ground
+from duet_core.runtime.preprocess import PhotoError, Preprocessing, load_rgb
+from duet_core.runtime.scoring import (
+    Candidates,
+    ClassSet,
+    Decision,
+    Prediction,
+    Ranking,
+    RankingError,
+    contributions,
+    rank,
+)
+from duet_core.runtime.sessions import ProviderError
+from duet_core.runtime.text import FoundAttribute, Interpretation, PromptError, TextInterpreter, UnknownKey
+
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "Calibration",
+    "Candidates",
+    "ClassSet",
+    "Decision",
+    "DegreesError",
+    "Encoded",
+    "Encoder",
+    "FoundAttribute",
+    "GroundedAttribute",
+    "GroundedSet",
+    "Interpretation",
+    "PhotoError",
+    "Prediction",
+    "Preprocessing",
+    "PromptError",
+    "ProviderError",
+    "Ranking",
+    "RankingError",
+    "TextInterpreter",
+    "UnknownKey",
+    "class_vector",
+    "contributions",
+    "degrees_from_mapping",
+    "degrees_from_vector",
+    "ground",
+    "load_rgb",
+    "open_bundle",
+    "rank",
+]

@@ -1,0 +1,256 @@
+"""Opening a bundle: every file checked, every session made once, a wrong bundle refused with a clear reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from duet_core.attributes import AttributeSchema
+from duet_core.classes import FloatArray
+from duet_core.runtime.calibration import Calibration
+from duet_core.runtime.encoder import Encoder
+from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
+from duet_core.runtime.scoring import ClassSet
+from duet_core.runtime.sessions import CPU, open_session
+
+FORMAT_VERSION = 1
+FILES = (
+    "vision.onnx",
+    "grounding.onnx",
+    "text.onnx",
+    "tokenizer.json",
+    "classes.npz",
+    "calibration.json",
+    "golden.png",
+    "golden.npz",
+)
+"""What every bundle holds beside manifest.json."""
+
+GOLDEN_TOLERANCE = 1e-3
+"""Largest |v - expected v| on the golden picture: far above rounding between machines, far below a wrong model."""
+
+
+class BundleError(RuntimeError):
+    """A bundle that must not be used. The message names the file, what was got, what was expected and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """An opened bundle. Letter key: A attributes, C seen classes, E width of sentence embeddings.
+
+    Attributes:
+        folder: where it lies.
+        model_id: names the model in answers and stored classes.
+        schema: the A attributes in class-vector order.
+        classes: the C seen classes.
+        degrees: (C, A) degrees of the seen classes, 0…1.
+        attribute_embeddings: (A, E) unit sentence embeddings of the attribute phrases.
+        manifest: everything manifest.json says (training, metrics, licence, …).
+        vision, grounding: open sessions.
+        tokenizer: splits prompts into the language model's pieces.
+    """
+
+    folder: Path
+    model_id: str
+    schema: AttributeSchema
+    preprocessing: Preprocessing
+    classes: ClassSet
+    degrees: FloatArray
+    attribute_embeddings: FloatArray
+    calibration: Calibration
+    manifest: dict[str, Any]
+    vision: onnxruntime.InferenceSession
+    grounding: onnxruntime.InferenceSession
+    tokenizer: Tokenizer
+    _text: list[onnxruntime.InferenceSession] = field(default_factory=list, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def prior(self) -> FloatArray:
+        """(A,) mean degrees of the seen classes: what is assumed of an attribute nobody spoke of."""
+        return np.asarray(self.degrees.mean(axis=0), dtype=np.float32)
+
+    @property
+    def text(self) -> onnxruntime.InferenceSession:
+        """The sentence encoder, opened on first use: most processes never read a sentence."""
+        with self._lock:
+            if not self._text:
+                self._text.append(open_session(self.folder / "text.onnx"))
+            return self._text[0]
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """The entry of a file in the manifest's `files`: ``{"sha256": hex, "bytes": size}``."""
+    with path.open("rb") as stream:
+        return {"sha256": hashlib.file_digest(stream, "sha256").hexdigest(), "bytes": path.stat().st_size}
+
+
+def open_bundle(folder: Path | str, *, providers: Sequence[str] = CPU) -> Bundle:
+    """Open and check a bundle: format version, sizes and checksums, contents that fit together, golden picture.
+
+    Args:
+        folder: the bundle's folder.
+        providers: ONNX Runtime execution providers for the vision side, the first one mandatory.
+
+    Raises:
+        BundleError: anything about the bundle is not as it must be.
+        ProviderError: the accelerator asked for is missing.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    _check_files(folder, manifest["files"])
+    try:
+        bundle = Bundle(
+            folder=folder,
+            model_id=str(manifest["model_id"]),
+            schema=AttributeSchema.from_json(manifest["schema"]),
+            preprocessing=Preprocessing.from_json(manifest["preprocessing"]),
+            **_read_classes(folder / "classes.npz"),
+            calibration=Calibration.from_json(json.loads((folder / "calibration.json").read_text())),
+            manifest=manifest,
+            vision=open_session(folder / "vision.onnx", providers=providers),
+            grounding=open_session(folder / "grounding.onnx", providers=providers),
+            tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise BundleError(f"{folder}: {type(error).__name__}: {error}; export the bundle again") from error
+    _check_shapes(bundle)
+    _check_golden(bundle)
+    return bundle
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise BundleError(
+            f"{path}: no such file; a bundle is a folder with manifest.json, such as models/birds. "
+            "Name it with --bundle or DUET_BUNDLE"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BundleError(f"{path}: not JSON ({error}); copy or export the bundle again") from error
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{path}: format_version {version!r}, this program reads {FORMAT_VERSION}; "
+            "export the bundle again, or install the release it was made with"
+        )
+    missing = [name for name in ("model_id", "schema", "preprocessing", "files") if name not in manifest]
+    if missing:
+        raise BundleError(f"{path}: without {', '.join(missing)}; export the bundle again")
+    if manifest.get("requires"):
+        raise BundleError(f"{path}: requires {manifest['requires']}, unknown here; install a newer release")
+    return dict(manifest)
+
+
+def _check_files(folder: Path, listed: dict[str, dict[str, Any]]) -> None:
+    """Sizes first, they cost nothing; then each file is read once for its checksum."""
+    unlisted = [name for name in FILES if name not in listed]
+    if unlisted:
+        raise BundleError(f"{folder / 'manifest.json'}: files lists no {', '.join(unlisted)}; export the bundle again")
+    for name, expected in listed.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise BundleError(f"{path}: no such file, manifest.json lists it; copy the whole bundle again")
+        if path.stat().st_size != expected["bytes"]:
+            raise BundleError(
+                f"{path}: {path.stat().st_size} bytes, manifest.json says {expected['bytes']}; copy the file again "
+                "(a Git LFS pointer or a download cut short looks like this)"
+            )
+        checksum = describe_file(path)["sha256"]
+        if checksum != expected["sha256"]:
+            raise BundleError(
+                f"{path}: sha256 {checksum}, manifest.json says {expected['sha256']}; the file was changed, "
+                "copy it again or export the bundle again"
+            )
+
+
+def _read_classes(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as arrays:
+        ids = tuple(str(name) for name in arrays["ids"])
+        return {
+            "classes": ClassSet(
+                ids=ids,
+                labels=tuple(str(label) for label in arrays["labels"]),
+                seen=np.ones(len(ids), dtype=np.bool_),
+                z=arrays["z"],
+            ),
+            "degrees": _frozen(arrays["degrees"]),
+            "attribute_embeddings": _frozen(arrays["attribute_embeddings"]),
+        }
+
+
+def _frozen(array: NDArray[Any]) -> FloatArray:
+    copy = np.array(array, dtype=np.float32)
+    copy.setflags(write=False)
+    return copy
+
+
+def _check_shapes(bundle: Bundle) -> None:
+    """The parts must be of one model: A attributes everywhere, inputs and outputs by the names of the format."""
+    count, attributes = len(bundle.classes), len(bundle.schema)
+    sizes = (
+        ("classes.npz: z", bundle.classes.z.shape, (count, attributes)),
+        ("classes.npz: degrees", bundle.degrees.shape, (count, attributes)),
+        ("classes.npz: attribute_embeddings", bundle.attribute_embeddings.shape[:1], (attributes,)),
+    )
+    for what, got, expected in sizes:
+        if got != expected:
+            raise BundleError(f"{bundle.folder / what} {got}, expected {expected}; export the bundle again")
+    if not count or not np.isfinite(bundle.degrees).all() or bundle.degrees.min() < 0 or bundle.degrees.max() > 1:
+        raise BundleError(
+            f"{bundle.folder / 'classes.npz'}: needs at least one class and degrees in 0…1; export the bundle again"
+        )
+    names = (
+        ("vision.onnx", bundle.vision, {"pixels"}, {"v", "state"}),
+        ("grounding.onnx", bundle.grounding, {"state"}, {"attribute_scores"}),
+    )
+    for file, session, inputs, outputs in names:
+        got_in, got_out = {node.name for node in session.get_inputs()}, {node.name for node in session.get_outputs()}
+        if got_in != inputs or not outputs <= got_out:
+            raise BundleError(
+                f"{bundle.folder / file}: inputs {sorted(got_in)}, outputs {sorted(got_out)}; "
+                f"expected {sorted(inputs)} and {sorted(outputs)}; export the bundle again"
+            )
+
+
+def _check_golden(bundle: Bundle) -> None:
+    """Run the golden picture through preprocessing and model and compare with what the exporter saw."""
+    encoder = Encoder(bundle)
+    with np.load(bundle.folder / "golden.npz", allow_pickle=False) as golden:
+        missing = sorted({"pixels_sha256", "v", "state"} - set(golden.files))
+        if missing:
+            raise BundleError(f"{bundle.folder / 'golden.npz'}: without {missing}; export the bundle again")
+        checksum, v, state = str(golden["pixels_sha256"]), golden["v"].reshape(-1), golden["state"].reshape(1, -1)
+    pixels = encoder.prepare(load_rgb(bundle.folder / "golden.png"))
+    if pixels_sha256(pixels) != checksum:
+        raise BundleError(
+            f"{bundle.folder / 'golden.png'}: pixels {pixels_sha256(pixels)}, golden.npz says {checksum}; Pillow or "
+            "the preprocessing differs from the exporter's: install the pinned requirements or export again"
+        )
+    encoded = encoder.encode_pixels(pixels[None])
+    for name, got, expected in (("v", encoded.v[0], v), ("state", encoded.state[0], state[0])):
+        if got.shape != expected.shape:
+            raise BundleError(
+                f"{bundle.folder / 'vision.onnx'}: {name} has {got.size} numbers, golden.npz has {expected.size}; "
+                "export the bundle again"
+            )
+    worst = float(np.abs(encoded.v[0] - v).max())
+    if not worst <= GOLDEN_TOLERANCE:
+        raise BundleError(
+            f"{bundle.folder / 'vision.onnx'}: on golden.png v is off by {worst:.2e}, at most {GOLDEN_TOLERANCE} is "
+            "allowed; this machine does not compute what was exported: check ONNX Runtime's version, or export again"
+        )
+    if encoder.attribute_scores(encoded.state).shape != (1, len(bundle.schema)):
+        raise BundleError(f"{bundle.folder / 'grounding.onnx'}: not one score per attribute; export the bundle again")

@@ -1,0 +1,165 @@
+"""From a photo to the pixels a vision encoder reads; the same code in training and in service."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+"""The only decoders ever tried: Pillow's other formats are where its security holes have been."""
+
+MAX_PIXELS = 89_000_000
+"""Largest photo `load_rgb` decodes (Pillow warns above about 89 million); a service sets its own, lower limit."""
+
+MAX_ASPECT = 50
+"""Longest side over shortest: beyond it the resized strip would need more memory than the photo itself."""
+
+_EIGHT_BIT = {"1", "L", "RGB", "CMYK", "YCbCr", "HSV"}
+_SIXTEEN_BIT = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
+
+
+class PhotoError(ValueError):
+    """A photo that cannot be read or prepared; the message says what was got and what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """How a bundle wants its photos.
+
+    Attributes:
+        size: side S of the square the encoder reads, in pixels.
+        resize: the short side is scaled to this many pixels before the centre crop; at least `size`.
+        mean, std: of each channel (red, green, blue), on the 0…1 scale.
+    """
+
+    size: int
+    resize: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.size <= self.resize:
+            raise ValueError(f"size {self.size}, resize {self.resize}; allowed is 1 <= size <= resize, as 192 and 219")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != 3 or not all(math.isfinite(value) for value in values):
+                raise ValueError(f"{name} {values}; three finite numbers are needed, as [0.485, 0.456, 0.406]")
+        if min(self.std) <= 0:
+            raise ValueError(f"std {self.std}; each must be above 0")
+
+    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
+        """Pixels (3, S, S) of a photo of any size and colour mode."""
+        cropped = resize_crop(to_rgb(image), resize=self.resize, size=self.size)
+        return to_pixels(cropped, mean=self.mean, std=self.std)
+
+    def to_json(self) -> dict[str, Any]:
+        """The `preprocessing` entry of a bundle's manifest."""
+        return {
+            "size": self.size,
+            "resize": self.resize,
+            "interpolation": "bicubic",
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Preprocessing:
+        """The inverse of `to_json`. Raises ValueError for another interpolation or impossible numbers."""
+        if data["interpolation"] != "bicubic":
+            raise ValueError(f"interpolation {data['interpolation']!r}; this version knows only 'bicubic'")
+        mean, std = (tuple(float(value) for value in data[name]) for name in ("mean", "std"))
+        return cls(size=int(data["size"]), resize=int(data["resize"]), mean=mean, std=std)  # type: ignore[arg-type]
+
+
+def load_rgb(source: bytes | Path) -> Image.Image:
+    """Read a JPEG, PNG or WebP photo, upright and in RGB (see `to_rgb`).
+
+    Args:
+        source: the encoded bytes, or the path of a file.
+
+    Raises:
+        PhotoError: not one of `FORMATS`, broken, cut short, or more than `MAX_PIXELS` pixels.
+    """
+    name = str(source) if isinstance(source, Path) else f"the {len(source)} bytes given"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit follows, and is lower
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+        with image:
+            if image.width * image.height > MAX_PIXELS:
+                raise PhotoError(f"{name}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} are decoded")
+            image.load()
+            return to_rgb(image)
+    except (FileNotFoundError, IsADirectoryError):
+        raise PhotoError(f"{name}: no such file; give the path of a JPEG, PNG or WebP photo") from None
+    except UnidentifiedImageError:
+        raise PhotoError(f"{name}: not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from None
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PhotoError(f"{name}: cannot be decoded ({error}); give a whole JPEG, PNG or WebP file") from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An upright 8-bit RGB copy of a decoded image of any mode.
+
+    EXIF orientation is applied; transparency is laid over white; 16-bit grey keeps its upper 8 bits.
+    Raises PhotoError for modes without an agreed meaning, such as floating point.
+    """
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in _SIXTEEN_BIT:
+        grey = np.clip(np.asarray(upright).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    if upright.mode not in _EIGHT_BIT | {"P"}:
+        raise PhotoError(f"colour mode {upright.mode!r}; save the photo as an ordinary RGB JPEG or PNG")
+    return upright.convert("RGB")
+
+
+def resize_crop(image: Image.Image, *, resize: int, size: int) -> Image.Image:
+    """Scale the short side to `resize` pixels (bicubic, antialiased) and cut the central `size` x `size` square.
+
+    Raises:
+        ValueError: `size` above `resize`, which would leave a border.
+        PhotoError: one side more than `MAX_ASPECT` times the other.
+    """
+    if not 1 <= size <= resize:
+        raise ValueError(f"size {size}, resize {resize}; allowed is 1 <= size <= resize, such as 192 and 219")
+    width, height = image.size
+    short, long = min(width, height), max(width, height)
+    if long > MAX_ASPECT * short:
+        raise PhotoError(f"{width} x {height} pixels; the long side may be at most {MAX_ASPECT} times the short one")
+    if short != resize:
+        width, height = (resize if side == short else round(side * resize / short) for side in (width, height))
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = (width - size) // 2, (height - size) // 2
+    return image.crop((left, top, left + size, top + size))
+
+
+def to_pixels(image: Image.Image, *, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.float32]:
+    """Normalised pixels (3, S, S), channels red, green, blue: (value / 255 - mean) / std.
+
+    Each of the 256 values a channel can take is computed once, so the result is the same bits on every machine.
+    """
+    values = np.asarray(image, dtype=np.uint8)  # (S, S, 3)
+    levels = np.arange(256, dtype=np.float64) / 255.0
+    pixels = np.empty((3, *values.shape[:2]), dtype=np.float32)
+    for channel in range(3):
+        table = ((levels - mean[channel]) / std[channel]).astype(np.float32)  # (256,)
+        np.take(table, values[:, :, channel], out=pixels[channel])
+    return pixels
+
+
+def pixels_sha256(pixels: NDArray[np.float32]) -> str:
+    """Fingerprint of pixels (3, S, S): hex SHA-256 of their little-endian bytes, for golden checks."""
+    return hashlib.sha256(np.ascontiguousarray(pixels, dtype="<f4").tobytes()).hexdigest()

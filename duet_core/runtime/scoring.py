@@ -1,0 +1,200 @@
+"""Scores, calibrated stacking (Eq. 22), probabilities and the decision, over an immutable set of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet_core.classes import BoolArray, FloatArray, IntArray
+
+Candidates = Literal["all", "seen", "unseen"]
+
+
+class RankingError(ValueError):
+    """A question that the class set cannot answer; the message says what to ask instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSet:
+    """C classes ready to be scored; immutable, so that an answer never mixes two revisions.
+
+    Attributes:
+        ids: (C,) identifiers, unique, for example "painted-bunting".
+        labels: (C,) names for people.
+        seen: (C,) True where the model was trained on photos of the class.
+        z: (C, A) class vectors, unit rows.
+    """
+
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    seen: BoolArray
+    z: FloatArray
+
+    def __post_init__(self) -> None:
+        count = len(self.ids)
+        if len(self.labels) != count or self.seen.shape != (count,) or self.z.ndim != 2 or len(self.z) != count:
+            raise ValueError(
+                f"{count} ids, {len(self.labels)} labels, seen {self.seen.shape}, z {self.z.shape}; "
+                "expected C, C, (C,) and (C, A)"
+            )
+        if len(set(self.ids)) != count:
+            raise ValueError("class ids repeat; each class needs its own id")
+        norms = np.linalg.norm(self.z, axis=1)
+        if not np.all(np.abs(norms - 1) < 1e-3):  # NaN fails too
+            row = int(np.argmax(~(np.abs(norms - 1) < 1e-3)))
+            raise ValueError(f"class {self.ids[row]!r}: z has norm {norms[row]}; class vectors have unit norm")
+        for name, array, kind in (("seen", self.seen, np.bool_), ("z", self.z, np.float32)):
+            frozen = np.array(array, dtype=kind)
+            frozen.setflags(write=False)
+            object.__setattr__(self, name, frozen)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def _row_of_id(self) -> dict[str, int]:
+        return {class_id: row for row, class_id in enumerate(self.ids)}
+
+    def row(self, class_id: str) -> int | None:
+        """Row of a class, or None."""
+        return self._row_of_id.get(class_id)
+
+    def rows(self, candidates: Candidates) -> IntArray:
+        """Rows of all, of the seen or of the unseen classes.
+
+        Raises RankingError when there is none, or for another word.
+        """
+        if candidates not in get_args(Candidates):
+            raise RankingError(f"candidates {candidates!r}; allowed are {', '.join(get_args(Candidates))}")
+        chosen = {"all": np.ones(len(self), dtype=np.bool_), "seen": self.seen, "unseen": ~self.seen}[candidates]
+        rows = np.flatnonzero(chosen).astype(np.int64)
+        if not len(rows):
+            kind = "" if candidates == "all" else f"{candidates} "
+            raise RankingError(
+                f"candidates {candidates!r}, but the {len(self)} classes hold no {kind}class; "
+                "register one first, or ask for candidates 'all'"
+            )
+        return rows
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class as an answer. `score` is v·z; `calibrated_score` also has gamma taken off a seen class."""
+
+    class_id: str
+    label: str
+    seen: bool
+    score: float
+    calibrated_score: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether any candidate is close enough: `score` is the largest cosine of v and z, `reason` is for people."""
+
+    accepted: bool
+    reason: str
+    score: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The best candidates, best first, and the decision."""
+
+    predictions: tuple[Prediction, ...]
+    decision: Decision
+
+
+def contributions(v: FloatArray, z: FloatArray) -> NDArray[np.float64]:
+    """(A,) what each attribute adds to the score of a class: v_i·z_i. Their sum is the `score` of `rank`."""
+    return np.asarray(v, dtype=np.float64) * np.asarray(z, dtype=np.float64)
+
+
+def rank(
+    v: FloatArray,
+    class_set: ClassSet,
+    *,
+    gamma: float,
+    temperature: float,
+    threshold: float,
+    top_k: int = 5,
+    candidates: Candidates = "all",
+) -> Ranking:
+    """Order the candidates for one photo by v·z - gamma·[seen] (Eq. 22).
+
+    Args:
+        v: (A,) predicted attributes.
+        class_set: the snapshot to score; nothing else is read.
+        gamma: used for candidates "all" only, where seen and unseen classes compete.
+        temperature: above 0; the probability is a softmax over ALL candidates, not only those returned.
+        threshold: cosine in -1…1 below which the answer is "none of these".
+        top_k: at least 1; more than there are candidates returns them all.
+
+    Raises:
+        RankingError: no such candidates, `top_k` below 1, or v of the wrong length or not finite.
+    """
+    _check(v, class_set, top_k, temperature)
+    rows = class_set.rows(candidates)
+    z = class_set.z if len(rows) == len(class_set) else class_set.z[rows]
+    scores = (z @ np.asarray(v, dtype=np.float32)).astype(np.float64)  # (n,)
+    calibrated = scores - gamma * class_set.seen[rows] if candidates == "all" else scores
+    scaled = calibrated / temperature
+    log_total = float(scaled.max() + np.log(np.exp(scaled - scaled.max()).sum()))
+    found = []
+    for i in _best(calibrated, top_k):
+        row = int(rows[i])
+        score = float(contributions(v, class_set.z[row]).sum())  # in double, so that contributions sum to it exactly
+        found.append(
+            Prediction(
+                class_id=class_set.ids[row],
+                label=class_set.labels[row],
+                seen=bool(class_set.seen[row]),
+                score=score,
+                calibrated_score=score - float(scores[i] - calibrated[i]),
+                probability=float(np.exp(scaled[i] - log_total)),
+            )
+        )
+    found.sort(key=lambda prediction: -prediction.calibrated_score)
+    closest = int(np.argmax(scores))
+    norm = float(np.linalg.norm(v))
+    cosine = float(scores[closest]) / norm if norm > 0 else 0.0
+    return Ranking(tuple(found), _decide(class_set.labels[int(rows[closest])], cosine, threshold))
+
+
+def _check(v: FloatArray, class_set: ClassSet, top_k: int, temperature: float) -> None:
+    if top_k < 1:
+        raise RankingError(f"top_k {top_k}; at least 1, such as 5")
+    if not temperature > 0:
+        raise RankingError(f"temperature {temperature}; it must be above 0")
+    if v.shape != (class_set.z.shape[1],) or not np.isfinite(v).all():
+        raise RankingError(f"v of shape {v.shape}; {class_set.z.shape[1]} finite numbers are needed")
+
+
+def _best(values: NDArray[np.float64], count: int) -> Sequence[int]:
+    """Positions of the `count` largest values, best first, ties in order of position; linear in their number."""
+    if count < len(values):
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        kept = np.flatnonzero(values >= least)
+    else:
+        kept = np.arange(len(values))
+    order = kept[np.argsort(-values[kept], kind="stable")]
+    return [int(position) for position in order[:count]]
+
+
+def _decide(label: str, cosine: float, threshold: float) -> Decision:
+    accepted = cosine >= threshold
+    if accepted:
+        reason = f"The photo's attributes fit {label} (cosine {cosine:.2f}, at least {threshold:.2f} is asked)."
+    else:
+        reason = (
+            f"None of these: even the closest class, {label}, fits the photo's attributes too little "
+            f"(cosine {cosine:.2f}, at least {threshold:.2f} is asked)."
+        )
+    return Decision(accepted=accepted, reason=reason, score=cosine, threshold=threshold)

@@ -1,0 +1,173 @@
+"""A bundle opens when it is whole and is refused, file by file, when it is not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from duet_core.runtime import BundleError, Encoder, ProviderError, ground, open_bundle, rank
+from duet_core.runtime.bundle import FILES, describe_file
+from duet_core.runtime.sessions import open_session, thread_count
+from tests.tiny_bundle import PREPROCESSING, SCHEMA, SEEN, picture, write_manifest, write_tiny_bundle
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_tiny_bundle(tmp_path / "tiny")
+
+
+def test_an_opened_bundle_recognises_its_pictures(folder: Path) -> None:
+    bundle = open_bundle(folder)
+    assert bundle.classes.ids == tuple(SEEN)
+    assert bundle.schema == SCHEMA
+    encoded = Encoder(bundle).encode([picture("red"), picture("red", "blue"), picture("blue")])
+    assert encoded.v.shape == (3, len(SCHEMA))
+    calibration = bundle.calibration
+    rankings = [
+        rank(v, bundle.classes, gamma=calibration.gamma, temperature=0.1, threshold=calibration.threshold)
+        for v in encoded.v
+    ]
+    assert [ranking.predictions[0].class_id for ranking in rankings[:2]] == ["red-bird", "blue-winged-bird"]
+    assert [ranking.decision.accepted for ranking in rankings] == [True, True, False]
+    grounded = ground(Encoder(bundle).attribute_scores(encoded.state)[1], SCHEMA)
+    assert [entry.attributes[0].key for entry in grounded[:2]] == ["wing color: blue", "crown color: red"]
+
+
+def test_a_batch_gives_what_single_photos_give(folder: Path) -> None:
+    encoder = Encoder(open_bundle(folder))
+    images = [picture("red", "lime", side) for side in (20, 48, 91)]
+    batch = encoder.encode(images)
+    for row, image in enumerate(images):
+        single = encoder.encode([image])
+        np.testing.assert_allclose(batch.v[row], single.v[0], atol=1e-6)
+        np.testing.assert_allclose(batch.state[row], single.state[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_changed_file_is_refused_by_name(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(BundleError, match=rf"{name}: sha256 \w+, manifest.json says \w+; the file was changed"):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_or_cut_file_is_refused_by_name(folder: Path, name: str) -> None:
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[:-1])
+    with pytest.raises(BundleError, match=rf"{name}: {len(data) - 1} bytes, manifest.json says {len(data)}; copy"):
+        open_bundle(folder)
+    (folder / name).unlink()
+    with pytest.raises(BundleError, match=f"{name}: no such file"):
+        open_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 2}, "format_version 2, this program reads 1"),
+        ({"format_version": None}, "format_version None"),
+        ({"requires": ["sparse"]}, r"requires \['sparse'\], unknown here"),
+        ({"files": {}}, "files lists no vision.onnx"),
+        ({"schema": SCHEMA.to_json()[:-1]}, r"classes.npz: z \(4, 12\), expected \(4, 11\)"),
+        ({"schema": [{"prompt": "wing"}]}, "KeyError"),
+        ({"preprocessing": PREPROCESSING.to_json() | {"mean": [0, 0, 0]}}, "golden.npz says"),
+        ({"preprocessing": PREPROCESSING.to_json() | {"interpolation": "nearest"}}, "only 'bicubic'"),
+    ],
+)
+def test_a_wrong_manifest_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
+    write_manifest(folder, **changes)
+    with pytest.raises(BundleError, match=message):
+        open_bundle(folder)
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"no such file; a bundle is a folder with manifest\.json"):
+        open_bundle(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(BundleError, match="not JSON"):
+        open_bundle(tmp_path)
+    (tmp_path / "manifest.json").write_text('{"format_version": 1, "model_id": "x"}')
+    with pytest.raises(BundleError, match="without schema, preprocessing, files"):
+        open_bundle(tmp_path)
+
+
+def test_a_file_outside_the_folder_is_refused(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder.parent / "other").write_text("x")
+    manifest["files"]["../other"] = describe_file(folder.parent / "other")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="other: no such file"):
+        open_bundle(folder)
+
+
+def test_a_model_that_computes_something_else_fails_the_golden_check(folder: Path) -> None:
+    with np.load(folder / "golden.npz") as golden:
+        changed = {name: golden[name] for name in golden.files}
+    changed["v"] = changed["v"] + np.float32(0.01)
+    np.savez(folder / "golden.npz", **changed)
+    write_manifest(folder)
+    with pytest.raises(BundleError, match=r"vision.onnx: on golden.png v is off by 1.00e-02, at most 0.001"):
+        open_bundle(folder)
+
+
+def test_models_swapped_by_mistake_are_refused(folder: Path) -> None:
+    (folder / "vision.onnx").write_bytes((folder / "grounding.onnx").read_bytes())
+    write_manifest(folder)
+    with pytest.raises(BundleError, match=r"vision.onnx: inputs \['state'\]"):
+        open_bundle(folder)
+
+
+def test_a_missing_accelerator_is_an_error_not_a_slow_service(folder: Path) -> None:
+    absent = {"CUDAExecutionProvider", "ROCMExecutionProvider"} - set(onnxruntime.get_available_providers())
+    with pytest.raises(ProviderError, match="is not available"):
+        open_bundle(folder, providers=[absent.pop()])
+
+
+def test_the_sentence_model_is_opened_once_and_only_when_used(folder: Path) -> None:
+    bundle = open_bundle(folder)
+    assert not bundle._text
+    assert bundle.text is bundle.text
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({}, None),
+    ],
+)
+def test_threads_follow_the_quota_of_the_container(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    cpus = len(os.sched_getaffinity(0))
+    assert thread_count(tmp_path) == (cpus if expected is None else min(cpus, expected))
+
+
+def test_sessions_do_not_spin_and_keep_no_arena(folder: Path) -> None:
+    options = open_session(folder / "vision.onnx", threads=1).get_session_options()
+    assert options.intra_op_num_threads == 1
+    assert options.inter_op_num_threads == 1
+    assert not options.enable_cpu_mem_arena
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+def test_importing_the_runtime_loads_no_training_library() -> None:
+    program = "import sys, duet_core.runtime; print([m for m in sys.modules if m.split('.')[0] in sys.argv[1:]])"
+    heavy = ["torch", "torchvision", "timm", "transformers", "scipy", "onnx", "matplotlib"]
+    done = subprocess.run([sys.executable, "-c", program, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,219 @@
+"""Sentences become degrees, with an honest account of what was understood."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from duet_core.attributes import AttributeSchema
+from duet_core.runtime import ClassSet, Encoder, PromptError, TextInterpreter, class_vector, open_bundle, rank
+from duet_core.runtime.bundle import Bundle
+from duet_core.runtime.expectation import Expectation
+from duet_core.runtime.lexicon import Lexicon, fold, words_of
+from duet_core.runtime.phrases import WHOLE, PhraseReader
+from tests.tiny_bundle import SCHEMA, picture, write_tiny_bundle
+
+BIRD_SCHEMA = AttributeSchema.from_pairs(
+    [
+        (f"{part} color", name)
+        for part in ("wing", "upperparts", "underparts", "belly", "throat", "crown", "nape", "eye", "bill", "primary")
+        for name in ("black", "white", "red", "grey", "brown")
+    ]
+    + [("head pattern", name) for name in ("crested", "eyering", "eyebrow", "plain")]
+    + [("wing pattern", name) for name in ("solid", "spotted", "striped")]
+    + [("bill shape", name) for name in ("hooked", "cone")]
+    + [("bill length", name) for name in ("longer than head", "shorter than head")]
+    + [("size", name) for name in ("small", "medium", "very small")]
+    + [("shape", name) for name in ("duck like", "perching like")]
+)
+BIRDS = Lexicon(BIRD_SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return open_bundle(write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def interpreter(bundle: Bundle) -> TextInterpreter:
+    return TextInterpreter(bundle)
+
+
+def heard(text: str) -> dict[str, float]:
+    """Keys a description ties directly to a part, with the weight of the reading; below 0 when denied."""
+    found: dict[str, float] = {}
+    for mention in PhraseReader().read(BIRDS.read(text)):
+        for row, degree in mention.values.items():
+            prompt = BIRD_SCHEMA.prompt_index[row]
+            whole = mention.part is WHOLE and prompt in BIRDS.whole_prompts
+            only = mention.part is WHOLE and len({BIRD_SCHEMA.prompt_index[r] for r in mention.values}) == 1
+            if whole or only or prompt in mention.part:
+                weight = degree * mention.weight * mention.part.get(prompt, 1.0)
+                found[BIRD_SCHEMA.keys[row]] = -1.0 if mention.negated else round(weight, 2)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a red crown", {"crown color: red": 1.0}),
+        (
+            "Red crown and white belly.",
+            {"crown color: red": 1.0, "belly color: white": 1.0, "underparts color: white": 0.8},
+        ),
+        ("a black throat, nape and crown", {f"{part} color: black": 1.0 for part in ("throat", "nape", "crown")}),
+        ("its throat and nape are black", {f"{part} color: black": 1.0 for part in ("throat", "nape")}),
+        ("red-crowned, black-throated bird", {"crown color: red": 1.0, "throat color: black": 1.0}),
+        ("gray beak", {"bill color: grey": 1.0}),
+        ("eyes: red", {"eye color: red": 1.0}),
+        ("a long, hooked bill", {"bill shape: hooked": 1.0, "bill length: longer than head": 1.0}),
+        ("hooked", {"bill shape: hooked": 1.0}),
+        ("slightly grey throat", {"throat color: grey": 0.5}),
+        ("a very small bird", {"size: very small": 1.0}),
+        ("tiny", {"size: very small": 1.0}),
+        ("dark grey throat", {"throat color: grey": 1.0}),
+        ("no eye-ring", {"head pattern: eyering": -1.0}),
+        ("without a crest, red eyes", {"head pattern: crested": -1.0, "eye color: red": 1.0, "crown color": None}),
+        ("a white stripe above its eyes", {"head pattern: eyebrow": 1.0}),
+    ],
+)
+def test_phrases_tie_values_to_parts(text: str, expected: dict[str, float | None]) -> None:
+    found = heard(text)
+    wanted = {key: weight for key, weight in expected.items() if weight is not None}
+    assert {key: found.get(key) for key in wanted} == wanted
+    extra = {key for key in found if key not in wanted and not key.startswith(("primary", "crown color"))}
+    assert not extra
+
+
+def test_the_colour_of_a_marking_counts_less_than_that_of_the_part() -> None:
+    found = heard("black wings with white wing bars")
+    assert found["wing color: black"] == 1.0
+    assert found["wing color: white"] < 0.5
+    assert found["wing pattern: striped"] == 1.0
+
+
+def test_no_wing_bars_denies_the_pattern() -> None:
+    assert heard("no wing bars") == {"wing pattern: striped": -1.0}
+
+
+@pytest.mark.parametrize(
+    ("word", "folded"),
+    [
+        ("wings", "wing"),
+        ("bellies", "belly"),
+        ("patches", "patch"),
+        ("grass", "grass"),
+        ("iris", "iris"),
+        ("its", "its"),
+    ],
+)
+def test_plurals_fold(word: str, folded: str) -> None:
+    assert fold(word) == folded
+
+
+def test_words_lose_hyphens_and_possessives() -> None:
+    assert words_of("The bird's Blue-grey wings;") == ("the", "bird", "blue", "grey", "wing", ";")
+
+
+def test_exact_sentences_are_read_exactly(interpreter: TextInterpreter) -> None:
+    found = interpreter.interpret(SCHEMA.sentence([1, 4, 6]))
+    assert [attribute.key for attribute in found.attributes] == ["wing color: blue", "crown color: blue", "size: small"]
+    assert {(attribute.how, attribute.confidence) for attribute in found.attributes} == {("exact", 1.0)}
+    assert (found.words_not_used, found.unknown) == ((), ())
+
+
+def test_unknown_keys_of_an_exact_sentence_are_reported(interpreter: TextInterpreter) -> None:
+    found = interpreter.interpret("wing color: blue, blu | sise: small")
+    assert [entry.key for entry in found.unknown] == ["wing color: blu", "sise: small"]
+    assert found.unknown[0].nearest[0] == "wing color: blue"
+    with pytest.raises(PromptError, match=r"'wing color: blu' \(nearest: wing color: blue"):
+        interpreter.interpret("wing color: blu")
+
+
+def test_degrees_reported_are_those_of_the_vector(interpreter: TextInterpreter) -> None:
+    found = interpreter.interpret("a small bird with azure wings and no spots on its wings")
+    for attribute in found.attributes:
+        row = SCHEMA.find(attribute.key)
+        assert row is not None
+        assert attribute.degree == found.degrees[row]
+    degrees = {attribute.key: attribute.degree for attribute in found.attributes}
+    assert degrees["wing pattern: spotted"] == 0
+    assert degrees["wing color: blue"] > 0.3
+
+
+def test_words_outside_the_lexicon_go_to_the_language_model(interpreter: TextInterpreter) -> None:
+    found = interpreter.interpret("sanguine wings and a green crown, zorkish")
+    by_key = {attribute.key: attribute for attribute in found.attributes}
+    assert by_key["wing color: red"].how == "similar"
+    assert 0.65 <= by_key["wing color: red"].confidence < 1
+    assert by_key["wing color: red"].phrase == "sanguine wing"
+    assert by_key["crown color: green"].how == "lexical"
+    assert found.words_not_used == ("zorkish",)
+
+
+@pytest.mark.parametrize("prompt", ["", "   ", "word " * 401])
+def test_prompts_must_have_words(interpreter: TextInterpreter, prompt: str) -> None:
+    with pytest.raises(PromptError, match="1 to 400 are read"):
+        interpreter.interpret(prompt)
+
+
+@pytest.mark.parametrize("prompt", ["zork blub", "the and with", "no red crown", "||", ":::", "日本語", "🐦"])
+def test_prompts_without_an_attribute_are_refused(interpreter: TextInterpreter, prompt: str) -> None:
+    with pytest.raises(PromptError, match="no attribute was understood"):
+        interpreter.interpret(prompt)
+
+
+def test_a_class_registered_by_sentence_wins_on_its_picture(bundle: Bundle, interpreter: TextInterpreter) -> None:
+    z = class_vector(interpreter.interpret("a small, all blue bird with a blue crown and blue wings").degrees)
+    seen = bundle.classes
+    classes = ClassSet(
+        ids=(*seen.ids, "all-blue"),
+        labels=(*seen.labels, "All Blue"),
+        seen=np.append(seen.seen, False),
+        z=np.vstack([seen.z, z]),
+    )
+    v = Encoder(bundle).encode([picture("blue")]).v[0]
+    ranking = rank(v, classes, gamma=0.1, temperature=0.1, threshold=0.6)
+    assert ranking.predictions[0].class_id == "all-blue"
+    assert ranking.decision.accepted
+
+
+def test_expectation_is_ridge_regression_over_the_attributes() -> None:
+    """The formula over classes agrees with the textbook one over attributes."""
+    generator = np.random.default_rng(0)
+    table = generator.random((7, len(SCHEMA))).astype(np.float32) * 0.2 + 0.4
+    got = Expectation(table, SCHEMA).complete({1: 1.0})
+    mean = table.mean(axis=0, dtype=np.float64)
+    covariance = (table - mean).T @ (table - mean) / len(table)
+    spoken = np.arange(3)
+    words = np.array([0.6 * mean[0], 0.6, 0.6 * mean[2]])
+    gain = covariance[:, spoken] @ np.linalg.inv(covariance[np.ix_(spoken, spoken)] + 0.4 * np.eye(3))
+    expected = mean + gain @ (words - mean[spoken])
+    expected[spoken] = 0.6 * words + 0.4 * expected[spoken]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_what_goes_together_in_seen_classes_is_expected_together() -> None:
+    table = np.zeros((4, len(SCHEMA)), dtype=np.float32)
+    table[:2, [1, 4]] = 1  # blue wings come with blue crowns
+    table[2:, [0, 3]] = 1
+    degrees = Expectation(table, SCHEMA).complete({1: 1.0})
+    assert degrees[4] > degrees[3]
+
+
+@pytest.mark.data
+def test_descriptions_find_their_species(shared_data: Path) -> None:
+    """On the official attributes of CUB's names every word of a typical description is used."""
+    from duet_core.benchmarks.attribute_names import read_attribute_names
+
+    schema = read_attribute_names(shared_data / "CUB127" / "attributes.txt")
+    matches = Lexicon(schema).read(
+        "a small blackbird with a long, curved beak, yellow eyes, a brown back with white streaks and grey legs"
+    )
+    assert not [match.text for match in matches if match.meaning.kind == "unknown"]
+    keys = {
+        schema.keys[row] for mention in PhraseReader().read(Lexicon(schema).read("grey legs")) for row in mention.values
+    }
+    assert "leg color: grey" in keys
