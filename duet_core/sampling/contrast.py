@@ -1,0 +1,222 @@
+"""Contrastive partners of each anchor: classes, attributes and training photos (Eqs. 16-20)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from duet_core.attributes import AttributeSchema
+
+Candidates = Literal["eq17", "disjoint"]
+
+LEAST_PHOTOS = 4
+"""Photos a class must have: those drawn when it is the only negative class of an anchor."""
+
+
+@dataclass(frozen=True)
+class Partners:
+    """Partners of the M anchors that have both a positive and a negative class.
+
+    The five columns are one photo of c+, two of the first c- and two of the second c-.
+
+    Attributes:
+        anchor: (M,) int64 rows of the batch, rising.
+        image: (M, 5) int64 data set rows, no photo twice in a row.
+        class_index: (M, 5) int64 class rows; the two c- are the same class where only one is a candidate.
+        target: (M, 5) int64 attributes: a_t for c+, the chosen a_t- for each c-.
+        skipped: number of anchors left out because they have no candidate.
+    """
+
+    anchor: Tensor
+    image: Tensor
+    class_index: Tensor
+    target: Tensor
+    skipped: int
+
+
+class ContrastSampler:
+    """Draws contrastive partners from the training photos, from tables computed once.
+
+    Distances (Eq. 18) are floored at the smallest positive distance between two classes: two classes of equal degrees
+    count as near as the nearest pair that can be told apart. Sim = 1 / Dist stays finite and every candidate keeps a
+    probability above 0.
+
+    Attributes:
+        distance: (C, C) float64 Dist of Eq. 18 with this floor.
+    """
+
+    def __init__(
+        self,
+        *,
+        schema: AttributeSchema,
+        present: Tensor,
+        degree: Tensor,
+        images_of_class: Sequence[Tensor],
+        candidates: Candidates = "eq17",
+    ) -> None:
+        """Compute the tables.
+
+        Args:
+            schema: A attributes in prompt sets.
+            present: (C, A) bool, the attribute sets of the training classes; rows 0…C-1 are the sampler's own count.
+            degree: (C, A) degrees in 0…1.
+            images_of_class: for each class its training photos as data set rows, at least 4.
+            candidates: "eq17" for negatives as in Eqs. 16 and 17; "disjoint" as in the authors' code, where c- shares
+                no attribute of the target's prompt set with c.
+
+        Raises:
+            ValueError: the shapes do not belong together, a class has fewer than 4 photos or one twice, or an unknown
+                switch.
+        """
+        _check(schema, present, degree, images_of_class, candidates)
+        self.distance = _distance(degree)
+        self._present = present
+        self._set_of = torch.tensor(schema.prompt_index)  # (A,)
+        self._negative_of = _negative_table(schema, present, candidates)  # (k, C, C)
+        self._photos = torch.nn.utils.rnn.pad_sequence(list(images_of_class), batch_first=True, padding_value=-1)
+
+    def positive_candidates(self, class_index: Tensor, target: Tensor) -> Tensor:
+        """C+ as (B, C) bool: other classes that have the target as well (Eq. 16)."""
+        own = class_index[:, None] == torch.arange(len(self._present))
+        return self._present.T[target] & ~own
+
+    def negative_candidates(self, class_index: Tensor, target: Tensor) -> Tensor:
+        """C- as (B, C) bool: classes without the target, but with an attribute of its set that c lacks (Eq. 17)."""
+        return self._negative_of[self._set_of[target], class_index] & ~self._present.T[target]
+
+    def sample(self, class_index: Tensor, target: Tensor, generator: torch.Generator) -> Partners:
+        """Draw partners: c+ by Eq. 20, two different c- by Eq. 19, a_t- and photos uniformly.
+
+        Args:
+            class_index: (B,) int64 class row of each anchor.
+            target: (B,) int64 target attribute a_t of each anchor, present in its class.
+            generator: the source of randomness.
+
+        Raises:
+            ValueError: a target that is not present in its class.
+        """
+        absent = (~self._present[class_index, target]).nonzero().flatten()
+        if absent.numel():
+            row = int(absent[0])
+            raise ValueError(
+                f"anchor {row}: target {int(target[row])} is not present in class row {int(class_index[row])}; "
+                "a target is one of its class's own attributes"
+            )
+        positives = self.positive_candidates(class_index, target)  # (B, C)
+        negatives = self.negative_candidates(class_index, target)
+        anchor = (positives.any(dim=1) & negatives.any(dim=1)).nonzero().squeeze(1)  # (M,)
+        own, asked = class_index[anchor], target[anchor]
+        squared = self.distance[own].square()  # (M, C)
+        like = _draw(squared * positives[anchor], generator)  # (M,) c+, Eq. 20
+        first, second = _draw_two(negatives[anchor] / squared, generator)  # (M,) each, c-, Eq. 19
+        other = [self._draw_attribute(own, asked, rival, generator) for rival in (first, second)]
+        return Partners(
+            anchor=anchor,
+            image=self._draw_photos(like, first, second, generator),
+            class_index=torch.stack([like, first, first, second, second], dim=1),
+            target=torch.stack([asked, other[0], other[0], other[1], other[1]], dim=1),
+            skipped=len(class_index) - len(anchor),
+        )
+
+    def sample_positive(self, class_index: Tensor, anchor_image: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw for each anchor another photo of its class, uniformly: the positives of L_con (Eq. 10).
+
+        Args:
+            class_index: (B,) int64 class row of each anchor.
+            anchor_image: (B,) int64 data set row of each anchor, one of its class's training photos.
+            generator: the source of randomness.
+
+        Returns:
+            (B,) int64 data set rows, never the anchor's own.
+
+        Raises:
+            ValueError: an anchor that is not a training photo of its class.
+        """
+        itself = self._photos[class_index] == anchor_image[:, None]  # (B, photos)
+        stray = (~itself.any(dim=1)).nonzero().flatten()
+        if stray.numel():
+            row = int(stray[0])
+            raise ValueError(
+                f"anchor {row}: image {int(anchor_image[row])} is no training photo of class row "
+                f"{int(class_index[row])}; draw anchors from the photos the sampler was given"
+            )
+        return self._shuffled(class_index, 1, generator, without=itself).squeeze(1)
+
+    def _draw_attribute(self, own: Tensor, asked: Tensor, rival: Tensor, generator: torch.Generator) -> Tensor:
+        """a_t- (M,): an attribute of the target's set present in the rival class and not in the anchor's (Eq. 17)."""
+        same_set = self._set_of[asked][:, None] == self._set_of  # (M, A)
+        return _draw((same_set & self._present[rival] & ~self._present[own]).double(), generator)
+
+    def _draw_photos(self, like: Tensor, first: Tensor, second: Tensor, generator: torch.Generator) -> Tensor:
+        """Photos (M, 5) of one c+ and two c-, none twice."""
+        positive = self._shuffled(like, 1, generator)
+        four = self._shuffled(first, 4, generator)
+        two = self._shuffled(second, 2, generator)
+        alone = (first == second)[:, None]
+        return torch.cat([positive, four[:, :2], torch.where(alone, four[:, 2:], two)], dim=1)
+
+    def _shuffled(
+        self, classes: Tensor, count: int, generator: torch.Generator, without: Tensor | None = None
+    ) -> Tensor:
+        """`count` different photos (M, count) of each class, every ordered choice equally likely."""
+        photos = self._photos[classes]  # (M, photos), -1 after the last
+        barred = photos < 0 if without is None else (photos < 0) | without
+        keys = torch.rand(photos.shape, generator=generator).masked_fill(barred, torch.inf)
+        return photos.gather(1, keys.topk(count, dim=1, largest=False).indices)
+
+
+def _check(
+    schema: AttributeSchema, present: Tensor, degree: Tensor, images_of_class: Sequence[Tensor], candidates: str
+) -> None:
+    classes = len(images_of_class)
+    if present.shape != (classes, len(schema)) or degree.shape != present.shape or present.dtype != torch.bool:
+        raise ValueError(
+            f"got present {tuple(present.shape)} {present.dtype}, degree {tuple(degree.shape)}, photos of {classes} "
+            f"classes, {len(schema)} attributes; expected (C, A) torch.bool, (C, A), C and A, such as C 100, A 312"
+        )
+    if candidates not in get_args(Candidates):
+        raise ValueError(f"got candidates {candidates!r}; allowed are {', '.join(get_args(Candidates))}")
+    for row, images in enumerate(images_of_class):
+        if len(set(images.tolist())) < max(LEAST_PHOTOS, len(images)):
+            raise ValueError(
+                f"class row {row} has photos {images.tolist()[:8]}; a training class needs at least {LEAST_PHOTOS} "
+                "photos, none twice, for example [10, 11, 12, 13]"
+            )
+
+
+def _distance(degree: Tensor) -> Tensor:
+    """Dist (C, C) float64: the sum over the attributes of |difference of degrees| (Eq. 18), floored above 0."""
+    distance = torch.cdist(degree.double(), degree.double(), p=1)
+    apart = distance[distance > 0]
+    return distance.clamp(min=float(apart.min()) if apart.numel() else 1.0)
+
+
+def _negative_table(schema: AttributeSchema, present: Tensor, candidates: Candidates) -> Tensor:
+    """(k, C, C) bool: in prompt set m, may c' be a negative class of c, whatever the target (Eq. 17)?"""
+    tables = []
+    for rows in schema.prompt_sets:
+        have = present[:, rows].double()  # (C, members)
+        table = (1 - have) @ have.T > 0  # c' has an attribute that c lacks
+        if candidates == "disjoint":
+            table &= have @ have.T == 0
+        tables.append(table)
+    return torch.stack(tables)
+
+
+def _draw(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """One column (M,) of each row of weights (M, X), with probability proportional to its weight."""
+    if not len(weight):
+        return torch.empty(0, dtype=torch.int64)
+    return torch.multinomial(weight, 1, generator=generator).squeeze(1)
+
+
+def _draw_two(weight: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Two columns (M,) without replacement; twice the same where the row has only one of positive weight."""
+    first = _draw(weight, generator)
+    rest = weight.scatter(1, first[:, None], 0)  # (M, X)
+    alone = rest.sum(dim=1, keepdim=True) == 0
+    return first, _draw(torch.where(alone, weight, rest), generator)

@@ -1,0 +1,297 @@
+"""Attribute sentences as token ids, assembled from parts tokenised once (Eqs. 1, 12, 26; APM)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from duet_core.attributes import AttributeSchema
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100
+"""Label of a position that is not masked."""
+
+
+@dataclass(frozen=True)
+class SentenceBatch:
+    """N attribute sentences of at most T tokens, [CLS] and [SEP] included, padded at the end.
+
+    Attributes:
+        input_ids: (N, T) int64 pieces; [MASK] where the target is masked, `pad_id` after the end.
+        attention_mask: (N, T) bool, False on padding.
+        target_mask: (N, T) bool, True at the pieces of the target attribute's name, masked or not.
+        labels: (N, T) int64 the original piece at masked positions, -100 everywhere else.
+        pad_id: piece used as padding.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    target_mask: Tensor
+    labels: Tensor
+    pad_id: int
+
+    def __len__(self) -> int:
+        return self.input_ids.shape[0]
+
+    def to(self, device: torch.device | str) -> SentenceBatch:
+        """The same sentences on another device."""
+        ids, attended, hit, labels = (
+            tensor.to(device, non_blocking=True)
+            for tensor in (self.input_ids, self.attention_mask, self.target_mask, self.labels)
+        )
+        return SentenceBatch(ids, attended, hit, labels, self.pad_id)
+
+    def masked_positions(self) -> tuple[Tensor, Tensor]:
+        """Sentence (Q,) and position (Q,), both int64, of every masked piece, sentence after sentence."""
+        sentence, position = (self.labels != IGNORED).nonzero(as_tuple=True)
+        return sentence, position
+
+    @staticmethod
+    def cat(batches: Sequence[SentenceBatch]) -> SentenceBatch:
+        """All sentences one after the other, padded to the longest.
+
+        Raises:
+            ValueError: no batch, or batches of tokenizers with different padding.
+        """
+        pads = {batch.pad_id for batch in batches}
+        if len(pads) != 1:
+            raise ValueError(f"got {len(batches)} batches with padding ids {sorted(pads)}; expected one id, such as 0")
+        pad_id = pads.pop()
+        longest = max(batch.input_ids.shape[1] for batch in batches)
+        return SentenceBatch(
+            input_ids=_stack([batch.input_ids for batch in batches], longest, pad_id),
+            attention_mask=_stack([batch.attention_mask for batch in batches], longest, False),
+            target_mask=_stack([batch.target_mask for batch in batches], longest, False),
+            labels=_stack([batch.labels for batch in batches], longest, IGNORED),
+            pad_id=pad_id,
+        )
+
+
+def _stack(tensors: Sequence[Tensor], width: int, fill: int) -> Tensor:
+    """Rows (N1 + N2 + …, width) of tensors (Ni, Ti), filled up at the end."""
+    padded = [torch.nn.functional.pad(tensor, (0, width - tensor.shape[1]), value=fill) for tensor in tensors]
+    return torch.cat(padded)
+
+
+class SentenceBuilder:
+    """Turns sets of attributes into attribute sentences of token ids, many in one call.
+
+    All pieces of the sentence of *all* attributes lie in one row, the stream. Every piece belongs to a unit that is
+    present or not: a name, the comma before it, the head of a prompt set ("wing color :"), the bar before it, or a
+    prompt set's mask slot. A sentence is the stream without the pieces of its absent units, so the ids equal those of
+    the tokenizer on `AttributeSchema.sentence` and the pieces of an attribute are known by position, never by text.
+    """
+
+    def __init__(self, *, schema: AttributeSchema, tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> None:
+        """Tokenise every part once.
+
+        Args:
+            schema: the attributes and their prompt sets.
+            tokenizer: a BERT-type tokenizer: it has [CLS], [SEP], [MASK], [PAD] and splits at spaces and punctuation.
+            max_tokens: greatest length T of a sentence, [CLS] and [SEP] included.
+
+        Raises:
+            ValueError: the tokenizer lacks a special token, does not know a part of the schema, or gives other ids
+                for a sentence than for its parts.
+        """
+        self.schema = schema
+        self.max_tokens = max_tokens
+        self._set_of = torch.tensor(schema.prompt_index)  # (A,)
+        self._in_order = torch.tensor(
+            [row for rows in schema.prompt_sets for row in rows]
+        )  # (A,) rows as in a sentence
+        self._set_start = _starts([len(rows) for rows in schema.prompt_sets])  # (k,) places in `_in_order`
+        self._lay_out_stream(tokenizer)
+        self._check_against(tokenizer)
+
+    def build(
+        self, kept: Tensor, target: Tensor, masked: bool | Tensor, generator: torch.Generator | None = None
+    ) -> SentenceBatch:
+        """One sentence for each row, with the target's pieces marked and, if wanted, masked.
+
+        A sentence over `max_tokens` loses whole attributes (and prompt sets that become empty) until it fits, never
+        the target: in an order drawn uniformly for each sentence where a generator is given, from the end of the
+        schema otherwise.
+
+        Args:
+            kept: (N, A) bool, the attributes of each sentence.
+            target: (N,) int64 the target attribute, one of those kept.
+            masked: whether the target's pieces become [MASK]; one bool, or (N,) bool.
+            generator: the source of randomness for dropping.
+
+        Raises:
+            ValueError: wrong shapes, a target that is not kept, or one that does not fit even alone.
+        """
+        count = kept.shape[0]
+        if kept.shape != (count, len(self.schema)) or kept.dtype != torch.bool or target.shape != (count,):
+            raise ValueError(
+                f"got kept {tuple(kept.shape)} {kept.dtype} and target {tuple(target.shape)}; "
+                f"expected (N, {len(self.schema)}) torch.bool and (N,)"
+            )
+        if not bool(kept.gather(1, target[:, None]).all()):
+            row = int((~kept.gather(1, target[:, None])).nonzero()[0, 0])
+            raise ValueError(f"sentence {row}: target {int(target[row])} is not kept; it must be in its own sentence")
+        source = self._assemble(self._units(self._fit(kept, target, generator)))  # (N, T)
+        hit = self._attribute[source] == target[:, None]
+        mask = torch.as_tensor(masked).expand(count)[:, None] & hit  # (N, T)
+        return self._batch(source, hit, mask)
+
+    def template(self) -> SentenceBatch:
+        """The classification template (Eq. 12) as a batch of N = 1; no target, no label.
+
+        Raises:
+            ValueError: it has more than `max_tokens` tokens.
+        """
+        source = self._fitting(self._assemble(self._head_units(slots=False)))
+        nowhere = torch.zeros_like(source, dtype=torch.bool)
+        return self._batch(source, nowhere, nowhere)
+
+    def mask_template(self) -> tuple[SentenceBatch, Tensor]:
+        """The interpretation template (Eq. 26) as a batch of N = 1, and the position (k,) of each prompt set's mask.
+
+        Raises:
+            ValueError: it has more than `max_tokens` tokens.
+        """
+        source = self._fitting(self._assemble(self._head_units(slots=True)))
+        nowhere = torch.zeros_like(source, dtype=torch.bool)
+        return self._batch(source, nowhere, nowhere), self._slot[source[0]].nonzero().squeeze(1)
+
+    def _lay_out_stream(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        attributes, sets = len(self.schema), len(self.schema.prompts)
+        # Units: 0 always present, then A names, A commas, k heads, k bars, k mask slots.
+        name, comma, head = 1, 1 + attributes, 1 + 2 * attributes
+        bar, slot = head + sets, head + 2 * sets
+        special = {kind: _special(tokenizer, kind) for kind in ("cls", "sep", "mask", "pad")}
+        mark = {text: _pieces(tokenizer, text) for text in (":", "|", ",")}
+        names = [_pieces(tokenizer, attribute.name) for attribute in self.schema.attributes]
+        heads = [_pieces(tokenizer, prompt) + mark[":"] for prompt in self.schema.prompts]
+        stream = [(special["cls"], 0)]
+        for index, rows in enumerate(self.schema.prompt_sets):
+            stream += [(piece, bar + index) for piece in mark["|"]]
+            stream += [(piece, head + index) for piece in heads[index]]
+            stream.append((special["mask"], slot + index))
+            for row in rows:
+                stream += [(piece, comma + row) for piece in mark[","]]
+                stream += [(piece, name + row) for piece in names[row]]
+        stream += [(special["sep"], 0), (special["pad"], -1)]  # the last entry stands for padding
+        pieces, units = torch.tensor(stream).unbind(dim=1)
+        self._stream, self._unit = pieces, units[:-1]  # (S + 1,), (S,)
+        self._attribute = torch.where((units >= name) & (units < comma), units - name, -1)  # (S + 1,)
+        self._slot = units >= slot  # (S + 1,)
+        self._mask_id, self._pad_id = special["mask"], special["pad"]
+        self._name_length = torch.tensor([len(pieces) for pieces in names])  # (A,)
+        self._head_length = torch.tensor([len(pieces) for pieces in heads])  # (k,)
+        self._mark_length = {text: len(pieces) for text, pieces in mark.items()}
+
+    def _check_against(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Prove once that assembling parts gives the tokenizer's own ids: true of BERT's word pieces, not of all."""
+        kept = torch.zeros(len(self.schema.prompts), len(self.schema), dtype=torch.bool)
+        kept[self._set_of, torch.arange(len(self.schema))] = True  # one sentence for each prompt set
+        ours = [row[row < len(self._unit)] for row in self._assemble(self._units(kept))]
+        ours.append(self._assemble(self._head_units(slots=False))[0])
+        texts = [self.schema.sentence(rows) for rows in self.schema.prompt_sets] + [self.schema.template()]
+        for source, text in zip(ours, texts, strict=True):
+            theirs, mine = list(tokenizer(text)["input_ids"]), self._stream[source].tolist()
+            if theirs != mine:
+                raise ValueError(
+                    f"the tokenizer gives {theirs} for {text!r} but its parts give {mine}; "
+                    "use a tokenizer of BERT's word pieces, for example that of all-MiniLM-L6"
+                )
+
+    def _units(self, kept: Tensor) -> Tensor:
+        """Units present (N, 1 + 2A + 3k) in the sentences of the attributes kept (N, A)."""
+        ordered = kept[:, self._in_order]  # (N, A) in the order of the sentence
+        before = ordered.cumsum(dim=1) - ordered.long()  # (N, A) attributes kept before each
+        before_set = before[:, self._set_start]  # (N, k)
+        leads = torch.zeros_like(kept)
+        leads[:, self._in_order] = before == before_set[:, self._set_of[self._in_order]]  # nothing kept before it
+        after_set = torch.cat([before_set[:, 1:], ordered.sum(dim=1, keepdim=True)], dim=1)
+        heads = after_set > before_set  # (N, k)
+        bars = heads & (before_set > 0)
+        always = torch.ones(len(kept), 1, dtype=torch.bool)
+        return torch.cat([always, kept, kept & ~leads, heads, bars, torch.zeros_like(heads)], dim=1)
+
+    def _head_units(self, *, slots: bool) -> Tensor:
+        """Units present (1, 1 + 2A + 3k) in a template: every head, with or without its mask slot."""
+        attributes, sets = len(self.schema), len(self.schema.prompts)
+        units = torch.zeros(1, 1 + 2 * attributes + 3 * sets, dtype=torch.bool)
+        units[:, 0] = True
+        units[:, 1 + 2 * attributes :] = torch.tensor([True, True, slots]).repeat_interleave(sets)
+        units[:, 1 + 2 * attributes + sets] = False  # no bar before the first prompt set
+        return units
+
+    def _assemble(self, units: Tensor) -> Tensor:
+        """Places in the stream (N, T) of each sentence's pieces, S on padding, from units present (N, U)."""
+        present = units[:, self._unit]  # (N, S)
+        place = present.cumsum(dim=1) - 1
+        sentence, piece = present.nonzero(as_tuple=True)
+        source = torch.full((len(units), int(place.max()) + 1), present.shape[1])
+        source[sentence, place[sentence, piece]] = piece
+        return source
+
+    def _batch(self, source: Tensor, hit: Tensor, mask: Tensor) -> SentenceBatch:
+        original = self._stream[source]  # (N, T)
+        return SentenceBatch(
+            input_ids=original.masked_fill(mask, self._mask_id),
+            attention_mask=source < len(self._unit),
+            target_mask=hit,
+            labels=original.masked_fill(~mask, IGNORED),
+            pad_id=self._pad_id,
+        )
+
+    def _fitting(self, source: Tensor) -> Tensor:
+        if source.shape[1] > self.max_tokens:
+            raise ValueError(f"the template has {source.shape[1]} tokens, max_tokens is {self.max_tokens}; raise it")
+        return source
+
+    def _fit(self, kept: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:
+        """The attributes (N, A) that stay: the longest beginning of an order, target first, that fits."""
+        if generator is None:
+            keys = torch.arange(kept.shape[1], dtype=torch.float32).expand(kept.shape)
+        else:
+            keys = torch.rand(kept.shape, generator=generator)
+        keys = keys.masked_fill(~kept, torch.inf).scatter(1, target[:, None], -1.0)
+        order = keys.argsort(dim=1, stable=True)  # (N, A) attributes, the last to be dropped first
+        rank = order.argsort(dim=1)
+        sets = self._set_of.expand(kept.shape)
+        first = torch.full((len(kept), len(self.schema.prompts)), kept.shape[1])
+        first = first.scatter_reduce(1, sets, rank, "amin")  # (N, k) rank at which each set enters the sentence
+        # An attribute brings a comma, or, as the first of its set, the set's head and bar.
+        entry = self._head_length[self._set_of] + self._mark_length["|"]  # (A,)
+        cost = self._name_length + torch.where(rank == first.gather(1, sets), entry, self._mark_length[","])
+        # The sentence's first set has no bar; [CLS] and [SEP] are two more.
+        length = cost.gather(1, order).cumsum(dim=1) - self._mark_length["|"] + 2  # (N, A) by rank
+        if len(kept) and int(length[:, 0].max()) > self.max_tokens:
+            row = int(length[:, 0].argmax())
+            raise ValueError(
+                f"sentence {row}: its target {self.schema.keys[int(target[row])]!r} alone needs {int(length[row, 0])} "
+                f"tokens, max_tokens is {self.max_tokens}; raise max_tokens, for example to 256"
+            )
+        return kept & (length.gather(1, rank) <= self.max_tokens)
+
+
+def _starts(lengths: Sequence[int]) -> Tensor:
+    """First place (k,) of each of k runs laid end to end."""
+    ends = torch.tensor(lengths).cumsum(dim=0)
+    return ends - torch.tensor(lengths)
+
+
+def _special(tokenizer: PreTrainedTokenizerBase, kind: str) -> int:
+    value = getattr(tokenizer, f"{kind}_token_id")
+    if not isinstance(value, int):
+        raise ValueError(f"the tokenizer has no {kind} token; a BERT-type one with [{kind.upper()}] is needed")
+    return value
+
+
+def _pieces(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Ids of one part, without [CLS] and [SEP]."""
+    ids = [int(piece) for piece in tokenizer(text, add_special_tokens=False)["input_ids"]]
+    if not ids or tokenizer.unk_token_id in ids:
+        raise ValueError(f"the tokenizer knows no pieces for {text!r}; spell it in words of its vocabulary")
+    return ids
