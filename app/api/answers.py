@@ -1,0 +1,189 @@
+"""The shapes of what the service answers; /docs is made of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ClassKind = Literal["bundle", "vector", "mapping", "prompt"]
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Model(Answer):
+    """Which model answered, and with which calibration."""
+
+    id: str = Field(examples=["birds"])
+    gamma: float = Field(description="Subtracted from the scores of seen classes when all classes compete.")
+    temperature: float = Field(description="Probabilities are the softmax of calibrated scores divided by it.")
+
+
+class Prediction(Answer):
+    """One class as an answer."""
+
+    class_id: str = Field(examples=["painted-bunting"])
+    label: str = Field(examples=["Painted Bunting"])
+    seen: bool = Field(description="Whether the model was trained on photos of the class.")
+    score: float = Field(description="v·z: how well the photo's attributes fit the class.")
+    calibrated_score: float = Field(description="The score, less gamma for a seen class when all classes compete.")
+    probability: float = Field(description="Softmax over all candidates, not only those returned; 0…1.")
+
+
+class Decision(Answer):
+    """Whether the best candidate is close enough, or the photo shows none of these."""
+
+    accepted: bool
+    reason: str
+    score: float = Field(description="Largest cosine of the photo's attributes and a candidate's class vector.")
+    threshold: float
+
+
+class Classification(Answer):
+    """The ranked classes of a photo."""
+
+    image_id: str = Field(description="Give it to GET /explain; the photo itself is not kept.")
+    predictions: list[Prediction]
+    decision: Decision
+    model: Model
+    revision: int = Field(description="Revision of the class space this answer was made from.")
+
+
+class PhotoAttribute(Answer):
+    """An attribute the photo shows."""
+
+    key: str = Field(examples=["wing color: blue"])
+    name: str = Field(examples=["blue"])
+    score: float = Field(description="Share among the attributes shown of its prompt set; they sum to 1.")
+
+
+class GroundedPromptSet(Answer):
+    """The best attributes of one prompt set: what its mask is filled with."""
+
+    prompt: str = Field(examples=["wing color"])
+    attributes: list[PhotoAttribute]
+
+
+class Contribution(Answer):
+    """What one attribute adds to the score of a class."""
+
+    attribute: str = Field(examples=["wing color: blue"])
+    v: float = Field(description="The attribute as predicted from the photo.")
+    z: float = Field(description="The attribute in the class vector.")
+    contribution: float = Field(description="v times z.")
+
+
+class ExplainedClass(Answer):
+    """The score of a class, taken apart: the contributions and `rest` sum to it."""
+
+    class_id: str
+    label: str
+    seen: bool
+    score: float
+    calibrated_score: float
+    contributions: list[Contribution] = Field(description="Largest first.")
+    rest: float = Field(description="Sum of the contributions left out by `limit`; 0 when all are given.")
+
+
+class Explanation(Answer):
+    """What the photo shows, and why it fits a class."""
+
+    image_id: str
+    grounding: list[GroundedPromptSet]
+    class_: ExplainedClass = Field(serialization_alias="class")
+    model: Model
+    revision: int
+
+
+class Degree(Answer):
+    """How strongly a class has an attribute."""
+
+    key: str
+    degree: float
+
+
+class Understood(Degree):
+    """An attribute of a new class. The last three are given for prompts only."""
+
+    phrase: str | None = Field(default=None, description="The words it was read from.")
+    how: Literal["exact", "lexical", "similar"] | None = Field(
+        default=None, description="By its key, by words and synonyms, or by the language model."
+    )
+    confidence: float | None = None
+
+
+class Interpretation(Answer):
+    """A description as it was understood; correct it and send it again as a mapping."""
+
+    attributes: list[Understood] = Field(description="Those given or found, strongest first.")
+    words_not_used: list[str] = Field(description="Words of the prompt that changed nothing.")
+    prompt_sets_assumed: list[str] = Field(
+        description="Prompt sets not spoken of; their degrees are what the seen classes lead one to expect."
+    )
+
+
+class ClassSummary(Answer):
+    """One class of a class space."""
+
+    id: str
+    label: str
+    seen: bool
+    kind: ClassKind = Field(description="How it was described: by the bundle, a vector, a mapping or a prompt.")
+
+
+class ClassList(Answer):
+    """A page of classes, seen ones first."""
+
+    classes: list[ClassSummary]
+    total: int = Field(description="Classes that match, on all pages.")
+    revision: int
+
+
+class ClassDetail(ClassSummary):
+    """A class with all its attributes."""
+
+    attributes: list[Degree] = Field(description="All attributes in schema order.")
+    prompt: str | None = None
+    created_at: str | None = None
+    revision: int = Field(description="Revision of the class space this answer was made from.")
+
+
+class NewClassAnswer(ClassSummary):
+    """A class just stored."""
+
+    revision: int
+    interpretation: Interpretation
+
+
+class DeletedClass(Answer):
+    """A class just deleted."""
+
+    id: str
+    revision: int
+
+
+class SchemaAttribute(Answer):
+    """One attribute of the schema."""
+
+    index: int = Field(description="Its place in a class vector.")
+    key: str
+    name: str
+
+
+class PromptSet(Answer):
+    """Attributes that answer the same question."""
+
+    prompt: str
+    attributes: list[SchemaAttribute]
+
+
+class Schema(Answer):
+    """All attributes the model knows."""
+
+    model_id: str
+    count: int
+    prompt_sets: list[PromptSet]

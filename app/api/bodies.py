@@ -1,0 +1,144 @@
+"""Reading request bodies: a photo (multipart or raw) or one JSON object, each under its own limit and time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from typing import Any, NoReturn, TypeVar
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+
+from app.problems import Problem
+from app.settings import Settings
+
+Result = TypeVar("Result")
+
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+MULTIPART_OVERHEAD = 65_536
+"""Bytes of boundaries, headers and small fields that may come on top of the largest photo."""
+
+PHOTO_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {
+                        "image": {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP photo."}
+                    },
+                }
+            },
+            **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in IMAGE_TYPES},
+        },
+    }
+}
+"""How a photo body is shown in /docs."""
+
+
+async def read_photo(request: Request, settings: Settings) -> bytes:
+    """The bytes of the photo: multipart field ``image``, or the body itself with an image content type.
+
+    Raises Problem: no-image, unsupported-media-type, body-too-large, body-timeout, incomplete-body, bad-request.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        data = await _in_time(_multipart_image(request), settings)
+    elif kind in IMAGE_TYPES:
+        data = await _in_time(request.body(), settings)
+    else:
+        raise Problem(
+            "unsupported-media-type",
+            "The content type is neither multipart/form-data nor that of a photo.",
+            {"got": kind or "no content type", "allowed": ["multipart/form-data", *IMAGE_TYPES]},
+        )
+    if not data:
+        raise Problem("no-image", "The image is empty.", {"got": "0 bytes", "example": "curl -F image=@photo.jpg …"})
+    if len(data) > settings.max_bytes:
+        raise _too_large(len(data), settings.max_bytes)
+    return data
+
+
+async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
+    """The JSON object of the body; strict, unlike Python's reader: no NaN, no infinity, no repeated names.
+
+    Raises Problem: unsupported-media-type, invalid-json, body-too-large, body-timeout, incomplete-body.
+    """
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        allowed = {"got": kind, "allowed": ["application/json"]}
+        raise Problem("unsupported-media-type", "A class is described in JSON.", allowed)
+    data = await _in_time(_small_body(request, settings.max_json_bytes), settings)
+    try:
+        value = json.loads(data, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_unique)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text, and no store could keep it
+    except (ValueError, RecursionError) as error:
+        raise Problem(
+            "invalid-json", f"The body is not JSON: {error}", {"example": {"id": "painted-bunting"}}
+        ) from None
+    if not isinstance(value, dict):
+        raise Problem("invalid-json", "The body is not a JSON object.", {"got": type(value).__name__})
+    return value
+
+
+async def _in_time(reading: Awaitable[Result], settings: Settings) -> Result:
+    try:
+        async with asyncio.timeout(settings.body_timeout_seconds):
+            return await reading
+    except TimeoutError:
+        detail = f"The body did not arrive within {settings.body_timeout_seconds:g} s."
+        raise Problem("body-timeout", detail, headers={"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise Problem("incomplete-body", "The connection ended before the body did.") from None
+
+
+async def _multipart_image(request: Request) -> bytes:
+    try:
+        form = await request.form(max_files=1, max_fields=16, max_part_size=MULTIPART_OVERHEAD)
+    except HTTPException as error:
+        raise Problem("bad-request", f"The multipart body cannot be read: {error.detail}") from None
+    try:
+        image = form.get("image")
+        if isinstance(image, UploadFile):
+            return await image.read()
+        fields = {"got": sorted(form.keys()), "allowed": ["image"], "example": "curl -F image=@photo.jpg …"}
+        raise Problem("no-image", "The form has no file in a field named 'image'.", fields)
+    finally:
+        await form.close()
+
+
+async def _small_body(request: Request, most: int) -> bytes:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > most:
+            raise _too_large(len(data), most)
+    return bytes(data)
+
+
+def _too_large(got: int, most: int) -> Problem:
+    members = {"got": f"{got} bytes or more", "allowed": f"{most} bytes"}
+    return Problem("body-too-large", f"More than {most} bytes.", members, {"Connection": "close"})
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 18:
+        raise ValueError(f"the number {digits[:18]}… is too large")
+    return int(digits)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            raise ValueError(f"the name {name!r} occurs more than once")
+        result[name] = value
+    return result

@@ -1,0 +1,136 @@
+"""GET and POST /explain: what a photo shows, and why it fits a class."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedPromptSet, PhotoAttribute
+from app.api.bodies import PHOTO_BODY, read_photo
+from app.api.classify import model_of
+from app.api.deps import Space, TheService, snapshot_of
+from app.engine.image_states import ImageState
+from app.problems import Problem
+from app.registry.follower import DEFAULT_SPACE
+from app.registry.snapshot import Snapshot
+from app.service import Service
+from duet_core.runtime import contributions, ground
+
+router = APIRouter(tags=["Photos"])
+
+ClassToExplain = Annotated[
+    str | None, Query(max_length=64, description="The class to explain; without it, the first prediction over all.")
+]
+Limit = Annotated[
+    int | None, Query(ge=1, description="Contributions to list, largest first; without it, those of all attributes.")
+]
+
+
+@router.get("/explain", summary="Explain a photo classified before")
+async def explain(
+    response: Response,
+    service: TheService,
+    image_id: Annotated[str, Query(max_length=64, description="From the answer of POST /classify.")],
+    class_id: ClassToExplain = None,
+    limit: Limit = None,
+    space: Space = DEFAULT_SPACE,
+) -> Explanation:
+    """Explain a photo that was classified a short while ago.
+
+    The grounding names the three best attributes of every prompt set. The contributions v·z of the attributes sum to
+    the score of the class.
+    """
+    image = await service.states.find(image_id)
+    if image is None:
+        kept = f"{service.settings.image_ttl_seconds} s"
+        raise Problem(
+            "image-not-found",
+            f"No photo is known under this image_id; it is kept for {kept}. Send the photo to POST /explain.",
+            {"got": image_id, "example": "curl -F image=@photo.jpg …/explain"},
+        )
+    return await _explanation(service, response, image_id, image, class_id=class_id, limit=limit, space=space)
+
+
+@router.post("/explain", summary="Explain a photo", openapi_extra=PHOTO_BODY)
+async def explain_photo(
+    request: Request,
+    response: Response,
+    service: TheService,
+    class_id: ClassToExplain = None,
+    limit: Limit = None,
+    space: Space = DEFAULT_SPACE,
+) -> Explanation:
+    """Explain a photo sent with the request, for those who kept no `image_id`."""
+    with service.admission.place():
+        photo = await read_photo(request, service.settings)
+        _row(await snapshot_of(service, space, response), class_id)
+        image = await service.encode(photo)
+    image_id = await service.states.keep(image)
+    return await _explanation(service, response, image_id, image, class_id=class_id, limit=limit, space=space)
+
+
+async def _explanation(
+    service: Service,
+    response: Response,
+    image_id: str,
+    image: ImageState,
+    *,
+    class_id: str | None,
+    limit: int | None,
+    space: str,
+) -> Explanation:
+    snapshot = await snapshot_of(service, space, response)
+    _row(snapshot, class_id)
+    if class_id is None:
+        class_id = (await service.rank(image, snapshot, top_k=1, candidates="all")).predictions[0].class_id
+    scores = await asyncio.to_thread(service.encoder.attribute_scores, image.state[None])  # (1, A)
+    grounding = [
+        GroundedPromptSet(
+            prompt=found.prompt,
+            attributes=[PhotoAttribute(key=a.key, name=a.name, score=a.score) for a in found.attributes],
+        )
+        for found in ground(scores[0], service.bundle.schema)
+    ]
+    return Explanation(
+        image_id=image_id,
+        grounding=grounding,
+        class_=_explained(service, snapshot, image, class_id, limit),
+        model=model_of(service),
+        revision=snapshot.revision,
+    )
+
+
+def _row(snapshot: Snapshot, class_id: str | None) -> int:
+    """Row of the class asked for (of the first when none is). Raises Problem class-not-found."""
+    row = 0 if class_id is None else snapshot.classes.row(class_id)
+    if row is None:
+        raise Problem("class-not-found", f"Space {snapshot.space!r} has no class {class_id!r}.", {"got": class_id})
+    return row
+
+
+def _explained(
+    service: Service, snapshot: Snapshot, image: ImageState, class_id: str, limit: int | None
+) -> ExplainedClass:
+    """The score of a class over all candidates (Eq. 22), attribute by attribute."""
+    classes, row = snapshot.classes, _row(snapshot, class_id)
+    z = classes.z[row]  # (A,)
+    parts = contributions(image.v, z)  # (A,)
+    order = np.argsort(-parts, kind="stable")
+    kept, left = order[:limit], order[limit:] if limit is not None else order[:0]
+    score, seen = float(parts.sum()), bool(classes.seen[row])
+    keys = service.bundle.schema.keys
+    return ExplainedClass(
+        class_id=class_id,
+        label=classes.labels[row],
+        seen=seen,
+        score=score,
+        calibrated_score=score - service.bundle.calibration.gamma * seen,
+        contributions=[
+            Contribution(attribute=keys[i], v=float(image.v[i]), z=float(z[i]), contribution=float(parts[i]))
+            for i in kept
+        ],
+        rest=float(parts[left].sum()),
+    )

@@ -1,0 +1,67 @@
+"""Health that tells the truth, metrics, and what each problem means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from app.api.deps import TheService
+from app.problems import KINDS, Problem
+from app.registry.follower import DEFAULT_SPACE
+
+router = APIRouter(tags=["Operation"])
+
+
+@router.get("/livez", summary="Is the process alive?")
+async def livez() -> dict[str, str]:
+    """The process answers. Says nothing of the model or the store: see /readyz."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", summary="Can photos be classified?")
+async def readyz(service: TheService) -> dict[str, Any]:
+    """200 when photos can be classified: model checked, inference running, class space loaded. Else 503.
+
+    A store that goes away later does not make a process unready: it classifies from its snapshot.
+    """
+    reasons = service.not_ready()
+    if reasons:
+        raise Problem("not-ready", "; ".join(reasons) + ".", {"errors": reasons}, {"Retry-After": "1"})
+    snapshot = await service.follower.snapshot(DEFAULT_SPACE)
+    return {
+        "status": "ready",
+        "model": service.bundle.model_id,
+        "store": {
+            "kind": service.store.name,
+            "trouble": service.follower.trouble(DEFAULT_SPACE),
+            "age_seconds": round(service.follower.age_seconds(DEFAULT_SPACE), 3),
+        },
+        "revision": snapshot.revision,
+        "classes": len(snapshot.classes),
+    }
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
+async def metrics(service: TheService) -> Response:
+    """Requests, time in each stage, queue, refusals, decisions, and the class spaces served."""
+    for space, revision, age in service.follower.progress():
+        service.metrics.revision.labels(space).set(revision)
+        service.metrics.age.labels(space).set(age)
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/problems/{slug}", summary="What a problem means")
+async def problem(slug: str, request: Request) -> dict[str, Any]:
+    """What a problem's `type` means and what to do about it."""
+    if slug not in KINDS:
+        raise Problem("not-found", f"There is nothing at {request.url.path}.", {"allowed": sorted(KINDS)})
+    kind = KINDS[slug]
+    return {"type": f"/problems/{slug}", "title": kind.title, "status": kind.status, "advice": kind.advice}

@@ -1,0 +1,38 @@
+"""What the engine, the registry and the model raise, as the problems a client reads."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from app.engine.admission import Overloaded
+from app.engine.inference import InferenceStopped
+from app.engine.photos import PhotoRefused
+from app.problems import Problem, retry_after
+from app.registry.store import StoreRefused, StoreUnavailable
+
+STORE_RETRY_SECONDS = 2
+
+
+def translated(error: Exception) -> Problem:
+    """The problem for an error of the engine or the registry."""
+    if isinstance(error, Overloaded):
+        members = {"allowed": f"{error.limit} photos at once"}
+        return Problem("overloaded", f"{error}.", members, retry_after(error.retry_after))
+    if isinstance(error, PhotoRefused):
+        return Problem(error.reason, str(error), error.members)
+    if isinstance(error, StoreUnavailable | StoreRefused):
+        detail = "The class store does not answer, so nothing was written or looked up; photos are still classified."
+        return Problem("store-unavailable", detail, headers=retry_after(STORE_RETRY_SECONDS))
+    assert isinstance(error, InferenceStopped)
+    return Problem("not-ready", "The model does not run in this process.", headers=retry_after(5))
+
+
+def install(app: FastAPI) -> None:
+    """Translate wherever these errors leave a route."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        return translated(error).response(request.url.path)
+
+    for kind in (Overloaded, PhotoRefused, StoreUnavailable, StoreRefused, InferenceStopped):
+        app.add_exception_handler(kind, handle)

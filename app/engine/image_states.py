@@ -1,0 +1,144 @@
+"""What is remembered of a photo so that it can be explained without a second upload: v and the state, for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.metrics import Metrics
+from duet_core.classes import FloatArray
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """v (A,) predicted attributes and state (D,) of one photo; the photo itself is never kept."""
+
+    v: FloatArray
+    state: FloatArray
+
+
+class ImageStates(Protocol):
+    """Remembers states under ids nobody can guess."""
+
+    async def keep(self, image: ImageState) -> str:
+        """Remember; returns the new image id."""
+        ...
+
+    async def find(self, image_id: str) -> ImageState | None:
+        """The state, or None when unknown or forgotten."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way."""
+        ...
+
+
+def new_image_id() -> str:
+    """22 characters, 128 random bits: whoever has the id was given it."""
+    return secrets.token_urlsafe(16)
+
+
+class MemoryImageStates:
+    """States of this process: at most `capacity`, each for `ttl` seconds, the oldest making room."""
+
+    def __init__(self, *, ttl: float, capacity: int) -> None:
+        self._ttl = ttl
+        self._capacity = capacity
+        self._kept: OrderedDict[str, tuple[float, ImageState]] = OrderedDict()
+
+    async def keep(self, image: ImageState) -> str:
+        """See ImageStates."""
+        image_id = new_image_id()
+        self.put(image_id, image)
+        return image_id
+
+    def put(self, image_id: str, image: ImageState) -> None:
+        """Remember under a given id."""
+        now = time.monotonic()
+        self._kept[image_id] = (now + self._ttl, image)
+        while len(self._kept) > self._capacity or next(iter(self._kept.values()))[0] < now:
+            self._kept.popitem(last=False)
+
+    async def find(self, image_id: str) -> ImageState | None:
+        """See ImageStates."""
+        expires, image = self._kept.get(image_id, (0.0, None))
+        return image if time.monotonic() < expires else None
+
+    async def close(self) -> None:
+        """See ImageStates."""
+
+
+class RedisImageStates:
+    """States shared by all replicas through Redis, and remembered here too.
+
+    Classifying does not depend on Redis: an answer waits at most `patience` seconds for the state to arrive there.
+    When Redis is away the state is known to this replica alone, which `duet_image_state_errors_total` counts.
+    """
+
+    patience = 0.05
+    most_pending = 64
+
+    def __init__(self, *, client: Redis, memory: MemoryImageStates, ttl: int, model_id: str, metrics: Metrics) -> None:
+        self._client = client
+        self._memory = memory
+        self._ttl = ttl
+        self._model_id = model_id
+        self._metrics = metrics
+        self._pending: set[asyncio.Task[None]] = set()
+
+    async def keep(self, image: ImageState) -> str:
+        """See ImageStates."""
+        image_id = await self._memory.keep(image)
+        if len(self._pending) >= self.most_pending:
+            self._metrics.state_errors.inc()
+            return image_id
+        task = asyncio.create_task(self._share(image_id, image))
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        await asyncio.wait({task}, timeout=self.patience)
+        return image_id
+
+    async def find(self, image_id: str) -> ImageState | None:
+        """See ImageStates. A Redis that is away makes the states of other replicas unknown."""
+        found = await self._memory.find(image_id)
+        if found is not None:
+            return found
+        try:
+            data = cast("bytes | None", await self._client.get(self._key(image_id)))
+        except (RedisError, OSError, TimeoutError):
+            self._metrics.state_errors.inc()
+            return None
+        return None if data is None else _unpacked(data)
+
+    async def close(self) -> None:
+        """See ImageStates."""
+        if self._pending:
+            await asyncio.wait(self._pending, timeout=2)
+
+    async def _share(self, image_id: str, image: ImageState) -> None:
+        try:
+            await self._client.set(self._key(image_id), _packed(image), ex=self._ttl)
+        except (RedisError, OSError, TimeoutError):
+            self._metrics.state_errors.inc()
+
+    def _key(self, image_id: str) -> str:
+        return f"zs:image:{self._model_id}:{image_id}"
+
+
+def _packed(image: ImageState) -> bytes:
+    """A as 4 bytes, then v, then the state, all little-endian."""
+    return len(image.v).to_bytes(4, "little") + image.v.astype("<f4").tobytes() + image.state.astype("<f4").tobytes()
+
+
+def _unpacked(data: bytes) -> ImageState:
+    count = int.from_bytes(data[:4], "little")
+    numbers = np.frombuffer(data, dtype="<f4", offset=4).astype(np.float32)
+    return ImageState(v=numbers[:count], state=numbers[count:])

@@ -1,0 +1,84 @@
+"""The application: settings in, FastAPI app out (`uvicorn app.main:create_app --factory`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from app import __version__, problems
+from app.api import attributes, classes, classify, explain, health, translation
+from app.api.bodies import MULTIPART_OVERHEAD
+from app.body_limit import LimitBodies
+from app.metrics import MeasureRequests, Metrics
+from app.service import build_service
+from app.settings import Settings
+from app.web import pages
+
+log = logging.getLogger("duet")
+
+DESCRIPTION = """
+Recognise classes that the model was never shown: **describe a class, and photos of it are recognised at once.**
+
+1. `POST /classify` a photo: ranked classes, and whether any of them fits.
+2. `POST /classes` a description: a sentence, named attributes or a vector.
+3. `GET /explain` an answer: the attributes seen in the photo, and what each adds to the score.
+
+Errors are `application/problem+json` (RFC 9457) and say what was got, what is allowed and what to do.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI app.
+
+    The bundle is opened when the server starts (lifespan), which ends with BundleError, StoreRefused or the like when
+    it cannot be used. A store that does not answer is waited for: /readyz says 503 until it does.
+    """
+    chosen = settings if settings is not None else Settings()
+    metrics = Metrics()
+    app = FastAPI(
+        title="DUET serving",
+        summary="Zero-shot image recognition with attributes you can read",
+        description=DESCRIPTION,
+        version=__version__,
+        lifespan=_lifespan(chosen, metrics),
+        docs_url=None,
+        redoc_url=None,
+        responses={"default": problems.RESPONSE},
+    )
+    for router in (classify.router, explain.router, classes.router, attributes.router, health.router, pages.router):
+        app.include_router(router)
+    pages.mount_assets(app)
+    problems.install(app)
+    translation.install(app)
+    app.add_middleware(LimitBodies, most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD)
+    if chosen.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(chosen.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Content-Type"],
+            expose_headers=["Location", "Retry-After", "X-Registry-Stale"],
+        )
+    app.add_middleware(MeasureRequests, metrics=metrics)
+    return app
+
+
+def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service = await asyncio.to_thread(build_service, settings, metrics)
+        try:
+            await service.start()
+            app.state.service = service
+            log.info("ready: bundle %s, %d seen classes", service.bundle.model_id, len(service.bundle.classes))
+            yield
+        finally:
+            app.state.service = None
+            await service.stop()
+
+    return lifespan

@@ -1,0 +1,203 @@
+"""Every error the service answers with, as ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One sort of problem: its HTTP status, its title and what a client does about it."""
+
+    status: int
+    title: str
+    advice: str
+
+
+KINDS: dict[str, Kind] = {
+    "not-found": Kind(404, "Not found", "Look at /docs for the paths there are."),
+    "method-not-allowed": Kind(405, "Method not allowed", "Use one of the methods named in the Allow header."),
+    "invalid-parameter": Kind(422, "Invalid parameter", "Change the parameters named under errors."),
+    "invalid-json": Kind(422, "Invalid JSON", "Send one JSON object; NaN, Infinity and repeated names are not JSON."),
+    "invalid-class": Kind(422, "Invalid class description", "Change what is named under errors; nothing was stored."),
+    "unknown-attribute": Kind(422, "Unknown attribute", "Use the nearest valid names given, or see GET /attributes."),
+    "unclear-prompt": Kind(422, "Prompt not understood", "Name parts and colours or shapes, or send attributes."),
+    "class-exists": Kind(409, "Class exists", "Choose another id, or DELETE the class first."),
+    "class-is-seen": Kind(409, "Seen class", "Classes of the bundle stay; only registered classes can be deleted."),
+    "no-unseen-classes": Kind(409, "No unseen classes", "Register one with POST /classes, or use candidates=all."),
+    "class-not-found": Kind(404, "No such class", "GET /classes lists the ids of the class space."),
+    "image-not-found": Kind(404, "No such image", "States are kept for a while only: send the photo to POST /explain."),
+    "no-image": Kind(422, "No image", "Send the multipart field 'image', or the raw bytes with an image content type."),
+    "unsupported-media-type": Kind(415, "Unsupported media type", "Send a single JPEG, PNG or WebP photo."),
+    "body-too-large": Kind(413, "Body too large", "Send a smaller file."),
+    "image-too-large": Kind(413, "Image too large", "Scale the photo down; 500 pixels on the short side are plenty."),
+    "broken-image": Kind(422, "Broken image", "Send the whole file of a JPEG, PNG or WebP photo."),
+    "body-timeout": Kind(408, "Body too slow", "Send the body without pauses, or send a smaller photo."),
+    "incomplete-body": Kind(400, "Body cut short", "Send the whole body."),
+    "overloaded": Kind(503, "Overloaded", "Try again after Retry-After seconds."),
+    "store-unavailable": Kind(503, "Class store unavailable", "Try again after Retry-After seconds; nothing is lost."),
+    "not-ready": Kind(503, "Not ready", "Wait for GET /readyz to answer 200."),
+    "bad-request": Kind(400, "Bad request", "Send a well-formed HTTP request."),
+    "internal-error": Kind(500, "Internal error", "The service's log has the reason. Please report it."),
+}
+
+
+RESPONSE: dict[str, Any] = {
+    "description": "A problem (RFC 9457). `type` is stable: look it up at that path.",
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "instance", "advice"],
+                "properties": {name: {"type": "string"} for name in ("type", "title", "detail", "instance", "advice")}
+                | {"status": {"type": "integer"}}
+                | {name: {} for name in ("got", "allowed", "example", "errors")},
+            },
+            "example": {
+                "type": "/problems/unknown-attribute",
+                "title": "Unknown attribute",
+                "status": 422,
+                "detail": "Unknown attributes: 'wing colour: blue' (did you mean 'wing color: blue'?).",
+                "instance": "/classes",
+                "advice": "Use the nearest valid names given, or see GET /attributes.",
+                "errors": [{"where": "wing colour: blue", "nearest": ["wing color: blue", "wing color: black"]}],
+            },
+        }
+    },
+}
+"""How errors are shown in /docs."""
+
+
+@dataclass(eq=False)
+class Problem(Exception):
+    """Raise it anywhere below a route; the client gets it as problem+json.
+
+    Attributes:
+        slug: key of `KINDS`, the last part of the problem's ``type``.
+        detail: what was wrong this time, for people.
+        members: further members of the body: ``got``, ``allowed``, ``example``, ``errors``.
+        headers: response headers, for example ``Retry-After``.
+    """
+
+    slug: str
+    detail: str
+    members: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return KINDS[self.slug].status
+
+    def body(self, instance: str) -> bytes:
+        """The problem as JSON; `instance` is the path of the request."""
+        kind = KINDS[self.slug]
+        standard = {
+            "type": f"/problems/{self.slug}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail,
+            "instance": instance,
+        }
+        return json.dumps(standard | {"advice": kind.advice} | _plain(dict(self.members)), ensure_ascii=False).encode()
+
+    def response(self, instance: str) -> Response:
+        """The answer to the request with this path."""
+        return Response(self.body(instance), self.status, dict(self.headers), media_type=MEDIA_TYPE)
+
+
+def retry_after(seconds: float) -> dict[str, str]:
+    """A ``Retry-After`` header: whole seconds, at least 1."""
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem: raised ones, the framework's own, and the unexpected."""
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Problem)
+        return error.response(request.url.path)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _from_http(error, request).response(request.url.path)
+
+    async def on_validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return from_errors("invalid-parameter", error.errors()).response(request.url.path)
+
+    async def on_other(request: Request, error: Exception) -> Response:  # noqa: ARG001  # the log has it, not the client
+        return Problem("internal-error", "Something went wrong on our side.").response(request.url.path)
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(Exception, on_other)
+
+
+def from_errors(slug: str, errors: Sequence[Any]) -> Problem:
+    """A problem from pydantic's list of errors: where, what, and what was got."""
+    rows = []
+    for error in errors:
+        where = ".".join(str(part) for part in error["loc"])
+        row = {"where": where, "message": str(error["msg"])}
+        if error["type"] != "missing":
+            row["got"] = _short(error.get("input"))
+        rows.append(row)
+    told = "; ".join(f"{row['where']}: {row['message']}" if row["where"] else row["message"] for row in rows[:3])
+    return Problem(slug, told + ("; …" if len(rows) > 3 else ""), {"errors": rows[:20]})
+
+
+def _from_http(error: HTTPException, request: Request) -> Problem:
+    headers = dict(error.headers or {})
+    if error.status_code == 404:
+        return Problem("not-found", f"There is nothing at {request.url.path}.", headers=headers)
+    if error.status_code == 405:
+        allowed = _methods(request)
+        return Problem(
+            "method-not-allowed",
+            f"{request.method} is not possible here.",
+            {"allowed": allowed},
+            headers | {"Allow": ", ".join(allowed)},
+        )
+    by_status = {413: "body-too-large", 415: "unsupported-media-type", 422: "invalid-parameter"}
+    slug = by_status.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
+    return Problem(slug, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods of the path asked for; the framework names those of the first matching route only."""
+    found: set[str] = set()
+    for path, routes in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            found.update(method.upper() for method in routes)
+    return sorted(found) or ["GET"]  # pages outside the schema are all for reading
+
+
+def _short(value: Any, limit: int = 120) -> str:
+    """What a client sent, cut to a length fit for a message."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _plain(value: Any) -> Any:
+    """The value with NaN and infinities as words: JSON has no numbers for them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""Where registered classes are kept, and how each process follows them."""

@@ -1,0 +1,138 @@
+"""The parts of a running service and how they are put together; knows no routes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.engine.admission import Admission
+from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, RedisImageStates
+from app.engine.inference import Inference
+from app.engine.photos import PhotoLimits, PhotoReader
+from app.metrics import Metrics
+from app.registry.follower import Follower
+from app.registry.opening import open_store
+from app.registry.redis import RedisStore
+from app.registry.snapshot import SeenClasses, Snapshot, schema_fingerprint
+from app.registry.store import ClassStore
+from app.settings import Settings
+from duet_core.runtime import Bundle, Candidates, Encoder, Ranking, open_bundle, rank
+from duet_core.runtime.text import TextInterpreter
+
+log = logging.getLogger("duet.service")
+
+
+@dataclass(kw_only=True)
+class Service:
+    """Everything the routes need, one object an application."""
+
+    settings: Settings
+    metrics: Metrics
+    bundle: Bundle
+    encoder: Encoder
+    interpreter: TextInterpreter
+    schema_id: str
+    store: ClassStore
+    follower: Follower
+    admission: Admission
+    photos: PhotoReader
+    inference: Inference
+    states: ImageStates
+    checked: bool = False
+    """Whether the model has answered its first photo in this process."""
+
+    async def start(self) -> None:
+        """Run the model once, then follow the store. Raises StoreRefused, or what the model raised."""
+        self.inference.start()
+        side = self.bundle.preprocessing.size
+        first = await self.inference.encode(np.zeros((3, side, side), dtype=np.float32))
+        if not np.isfinite(first.v).all():
+            raise RuntimeError(f"bundle {self.bundle.model_id}: v of a black photo is not finite; export it again")
+        self.checked = True
+        await self.follower.start()
+
+    async def stop(self) -> None:
+        """Finish what was begun, then let go of everything."""
+        await self.follower.stop()
+        await self.inference.stop()
+        await asyncio.to_thread(self.photos.close)
+        await self.states.close()
+        await self.store.close()
+
+    def not_ready(self) -> list[str]:
+        """Why photos cannot be classified now; empty when they can."""
+        reasons = []
+        if not self.checked:
+            reasons.append("the model has not answered its first photo")
+        elif not self.inference.alive:
+            reasons.append("the inference thread has ended")
+        if not self.follower.ready:
+            reasons.append(f"no snapshot of the default class space: {self.follower.trouble('default') or 'loading'}")
+        return reasons
+
+    async def encode(self, photo: bytes) -> ImageState:
+        """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
+        return await self.inference.encode(await self.photos.pixels(photo))
+
+    async def rank(self, image: ImageState, snapshot: Snapshot, *, top_k: int, candidates: Candidates) -> Ranking:
+        """The best candidates of a snapshot for a photo, off the event loop. Raises RankingError."""
+        calibration = self.bundle.calibration
+        start = time.perf_counter()
+        ranking = await asyncio.to_thread(
+            rank,
+            image.v,
+            snapshot.classes,
+            gamma=calibration.gamma,
+            temperature=calibration.temperature,
+            threshold=calibration.threshold,
+            top_k=top_k,
+            candidates=candidates,
+        )
+        self.metrics.stage_seconds.labels("score").observe(time.perf_counter() - start)
+        return ranking
+
+
+def build_service(settings: Settings, metrics: Metrics) -> Service:
+    """Open the bundle and connect the parts; nothing runs yet. Raises BundleError."""
+    start = time.perf_counter()
+    bundle = open_bundle(settings.bundle)
+    log.info("bundle %s opened in %.2f s", bundle.model_id, time.perf_counter() - start)
+    encoder, store = Encoder(bundle), open_store(settings)
+    seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_fingerprint(bundle.schema))
+    admission = Admission(limit=settings.queue_images, metrics=metrics)
+    return Service(
+        settings=settings,
+        metrics=metrics,
+        bundle=bundle,
+        encoder=encoder,
+        interpreter=TextInterpreter(bundle),
+        schema_id=seen.schema,
+        store=store,
+        follower=Follower(store=store, seen=seen, poll_seconds=settings.poll_seconds, max_spaces=settings.max_spaces),
+        admission=admission,
+        photos=PhotoReader(
+            prepare=encoder.prepare,
+            limits=PhotoLimits(pixels=settings.max_pixels, side=settings.max_side, aspect=settings.max_aspect),
+            side=bundle.preprocessing.resize,
+            workers=settings.decode_workers,
+            metrics=metrics,
+        ),
+        inference=Inference(
+            encode=encoder.encode_pixels, max_batch=settings.max_batch, observe=admission.observe, metrics=metrics
+        ),
+        states=_image_states(settings, store, bundle.model_id, metrics),
+    )
+
+
+def _image_states(settings: Settings, store: ClassStore, model_id: str, metrics: Metrics) -> ImageStates:
+    """With a Redis store any replica can explain a photo; otherwise the one that saw it."""
+    memory = MemoryImageStates(ttl=settings.image_ttl_seconds, capacity=settings.image_cache)
+    if not isinstance(store, RedisStore):
+        return memory
+    return RedisImageStates(
+        client=store.client, memory=memory, ttl=settings.image_ttl_seconds, model_id=model_id, metrics=metrics
+    )

@@ -1,0 +1,85 @@
+"""Every setting of the service; each is an environment variable with the prefix ``DUET_``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+STORE_EXAMPLES = "'sqlite:///duet-classes.sqlite' or 'redis://localhost:6379/0'"
+
+
+class Settings(BaseSettings):
+    """Read once at start. ``DUET_STORE=redis://cache:6379/0`` sets `store`, and so on."""
+
+    model_config = SettingsConfigDict(env_prefix="DUET_", frozen=True, extra="forbid")
+
+    bundle: Path = Field(
+        default=Path("models/birds"), description="Folder of the exported model (manifest.json lies in it)."
+    )
+    store: str = Field(
+        default="sqlite:///duet-classes.sqlite",
+        description="Where registered classes are kept: `sqlite:///relative.sqlite`, `sqlite:////absolute.sqlite`, or "
+        "`redis://host:port/db` (`rediss://` for TLS) when several replicas share them.",
+    )
+    store_timeout_seconds: float = Field(
+        default=1.0, gt=0, le=30, description="Longest wait for the store before a request is answered 503."
+    )
+    poll_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="How often a process asks the store whether a class space has a new revision.",
+    )
+    max_spaces: int = Field(
+        default=64, ge=1, description="Class spaces one process keeps in memory; the one unused longest makes room."
+    )
+    max_bytes: int = Field(
+        default=10 * 2**20, ge=1024, description="Largest photo in bytes; enforced while it arrives."
+    )
+    max_json_bytes: int = Field(default=2**20, ge=1024, description="Largest JSON body in bytes.")
+    body_timeout_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        description="Longest time a body may take to arrive; a slow one must not hold a place in the queue.",
+    )
+    max_pixels: int = Field(
+        default=25_000_000, ge=1, le=89_000_000, description="Most pixels of a photo, read from its header."
+    )
+    max_side: int = Field(default=10_000, ge=1, description="Longest side of a photo in pixels.")
+    max_aspect: float = Field(default=50.0, ge=1, le=50, description="Longest side over shortest.")
+    queue_images: int = Field(
+        default=64,
+        ge=1,
+        description="Photos in the service at once (arriving, decoding, waiting, in the model); more get 503.",
+    )
+    max_batch: int = Field(default=16, ge=1, le=256, description="Most photos the model is given at once.")
+    decode_workers: int = Field(default=2, ge=1, le=64, description="Threads that decode photos.")
+    image_ttl_seconds: int = Field(
+        default=900, ge=1, description="How long a photo's state is kept for GET /explain; the photo itself never is."
+    )
+    image_cache: int = Field(default=10_000, ge=1, description="Photo states one process keeps; the oldest makes room.")
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description='Origins of web pages that may call the service, as JSON: `["https://birds.example"]`.'
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        scheme, _, rest = value.partition("://")
+        if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+            return value
+        if scheme in ("redis", "rediss") and rest:
+            return value
+        shown = f"{scheme}://…" if rest else value  # an address may hold a password
+        raise ValueError(f"got {shown!r}; allowed are {STORE_EXAMPLES}")
+
+    @model_validator(mode="after")
+    def _one_photo_fits(self) -> Self:
+        if self.max_batch > self.queue_images:
+            raise ValueError(
+                f"DUET_MAX_BATCH {self.max_batch} exceeds DUET_QUEUE_IMAGES {self.queue_images}: it would never fill"
+            )
+        return self

@@ -1,0 +1,222 @@
+"""The follower: snapshots that are one revision each, kept fresh, kept when the store goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.registry.follower import Follower
+from app.registry.snapshot import SeenClasses, Snapshot
+from app.registry.sqlite import SqliteStore
+from app.registry.store import Changes, ClassRecord, Space, StoreRefused, StoreUnavailable
+from duet_core.classes import unit_rows
+from duet_core.runtime import ClassSet
+
+DEGREES = np.array([[1, 0, 0], [0.5, 1, 0]], dtype=np.float32)
+SEEN = SeenClasses(
+    classes=ClassSet(ids=("s0", "s1"), labels=("S0", "S1"), seen=np.ones(2, dtype=np.bool_), z=unit_rows(DEGREES)),
+    degrees=DEGREES,
+    schema="three",
+)
+
+
+class Switchable(SqliteStore):
+    """A store that can be taken away."""
+
+    away = False
+    loads = 0
+
+    async def revision(self, space: str) -> int:
+        self._check()
+        return await super().revision(space)
+
+    async def load(self, space: str) -> Space:
+        self._check()
+        self.loads += 1
+        return await super().load(space)
+
+    async def changes(self, space: str, since: int) -> Changes | None:
+        self._check()
+        return await super().changes(space, since)
+
+    def _check(self) -> None:
+        if self.away:
+            raise StoreUnavailable("switched off")
+
+
+def record(class_id: str, degrees: tuple[float, ...] = (0, 0, 1), schema: str = "three") -> ClassRecord:
+    data = np.array(degrees, dtype="<f4").tobytes()
+    return ClassRecord(id=class_id, label=class_id.upper(), kind="vector", degrees=data, schema=schema)
+
+
+def run(
+    tmp_path: Path, work: Callable[[Follower, Switchable], Awaitable[None]], *, poll: float = 0.02, most: int = 8
+) -> None:
+    async def main() -> None:
+        store = Switchable(tmp_path / "classes.sqlite")
+        follower = Follower(store=store, seen=SEEN, poll_seconds=poll, max_spaces=most)
+        try:
+            await work(follower, store)
+        finally:
+            await follower.stop()
+            await store.close()
+
+    asyncio.run(main())
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it never came to pass")
+
+
+def test_seen_first_then_registered(tmp_path: Path) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        await store.put("default", record("b"))
+        await store.put("default", record("a", (3, 0, 4)))
+        await follower.start()
+        snapshot = await follower.snapshot("default")
+        assert (snapshot.revision, snapshot.classes.ids) == (2, ("s0", "s1", "b", "a"))
+        assert snapshot.classes.seen.tolist() == [True, True, False, False]
+        assert snapshot.classes.z[3] == pytest.approx([0.6, 0, 0.8])
+        assert snapshot.degrees("a").tolist() == [3, 0, 4]
+        assert snapshot.degrees("s1").tolist() == [0.5, 1, 0]
+
+    run(tmp_path, work)
+
+
+def test_writes_of_others_arrive_without_loading_everything_again(tmp_path: Path) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        await follower.start()
+        old = await follower.snapshot("default")
+        await store.put("default", record("a"))
+        await store.put("default", record("b"))
+        await store.delete("default", "a")
+        await eventually(lambda: follower.progress()[0][1] == 3)
+        new = await follower.snapshot("default")
+        assert new.classes.ids == ("s0", "s1", "b")
+        assert (old.revision, old.classes.ids) == (0, ("s0", "s1"))  # whoever holds it is not disturbed
+        assert store.loads == 1
+
+    run(tmp_path, work)
+
+
+def test_every_snapshot_is_one_revision(tmp_path: Path) -> None:
+    """Each write adds one class, so a snapshot of revision n must hold exactly n of them, whenever it is taken."""
+
+    async def work(follower: Follower, store: Switchable) -> None:
+        await follower.start()
+        taken: list[Snapshot] = []
+
+        async def watch() -> None:
+            while not taken or taken[-1].revision < 40:
+                taken.append(await follower.snapshot("default"))
+                await asyncio.sleep(0.001)
+
+        watching = asyncio.create_task(watch())
+        for number in range(40):
+            await store.put("default", record(f"c{number}"))
+            if number % 7 == 0:
+                await follower.refresh("default")
+        await asyncio.wait_for(watching, 20)
+        assert all(len(snapshot.records) == snapshot.revision for snapshot in taken)
+        assert [s.revision for s in taken] == sorted(s.revision for s in taken)
+
+    run(tmp_path, work)
+
+
+def test_a_store_that_goes_away_and_comes_back(tmp_path: Path) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        await store.put("default", record("a"))
+        await follower.start()
+        store.away = True
+        await eventually(lambda: follower.trouble("default") is not None)
+        await asyncio.sleep(0.1)
+        assert follower.age_seconds("default") >= 0.1
+        assert (await follower.snapshot("default")).classes.ids == ("s0", "s1", "a")
+        with pytest.raises(StoreUnavailable):
+            await follower.snapshot("never-met")
+        store.away = False
+        await store.put("default", record("b"))
+        await eventually(lambda: follower.trouble("default") is None)
+        assert (await follower.snapshot("default")).revision == 2
+
+    run(tmp_path, work)
+
+
+def test_a_store_away_at_start_is_waited_for(tmp_path: Path) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        store.away = True
+        await follower.start()
+        assert not follower.ready
+        store.away = False
+        await eventually(lambda: follower.ready)
+
+    run(tmp_path, work)
+
+
+def test_a_store_made_anew_is_loaded_anew(tmp_path: Path) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        for name in ("a", "b", "c"):
+            await store.put("default", record(name))
+        await follower.start()
+        for name in ("a", "b", "c"):
+            await store.delete("default", name)
+        await store._run(lambda db: db.executescript("DELETE FROM spaces; DELETE FROM log;"))
+        await store.put("default", record("z"))
+        await eventually(lambda: follower.progress()[0][1] == 1)
+        assert (await follower.snapshot("default")).classes.ids == ("s0", "s1", "z")
+
+    run(tmp_path, work)
+
+
+@pytest.mark.parametrize("bad", [record("a", schema="other"), record("a", (1, 2))])
+def test_degrees_of_another_schema_stop_the_start(tmp_path: Path, bad: ClassRecord) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        await store.put("default", bad)
+        with pytest.raises(StoreRefused, match="another attribute schema"):
+            await follower.start()
+
+    run(tmp_path, work)
+
+
+def test_a_bad_record_written_later_leaves_the_snapshot_and_other_spaces_alone(tmp_path: Path) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        await follower.start()
+        await follower.snapshot("other")
+        await store.put("default", record("a", schema="other"))
+        await eventually(lambda: follower.trouble("default") is not None)
+        await store.put("other", record("b"))
+        await eventually(lambda: follower.progress()[1][1] == 1)
+        assert follower.trouble("other") is None
+        assert (await follower.snapshot("default")).revision == 0
+        await store.delete("default", "a")
+        await eventually(lambda: follower.trouble("default") is None)
+
+    run(tmp_path, work)
+
+
+def test_a_class_the_bundle_has_learned_since_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:
+        await store.put("default", record("s0"))
+        await follower.start()
+        assert (await follower.snapshot("default")).classes.ids == ("s0", "s1")
+
+    run(tmp_path, work)
+    assert "seen class" in caplog.text
+
+
+def test_the_space_unused_longest_is_forgotten(tmp_path: Path) -> None:
+    async def work(follower: Follower, store: Switchable) -> None:  # noqa: ARG001
+        await follower.start()
+        for name in ("a", "b", "a", "c"):
+            await follower.snapshot(name)
+        assert [space for space, _, _ in follower.progress()] == ["default", "a", "c"]
+
+    run(tmp_path, work, poll=60, most=3)
