@@ -1,0 +1,1 @@
+"""Measurements, reported as ratios within one run; never part of the tests."""
