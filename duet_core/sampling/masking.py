@@ -101,3 +101,20 @@ def prune(present: Tensor, target: Tensor, ratio: float, generator: torch.Genera
     rank = keys.argsort(dim=1, stable=True).argsort(dim=1)  # (B, A) 0…n-2 over the others, in random order
     dropped = rank < (ratio * count.to(torch.float64)).round()
     return present & ~dropped
+
+
+def sampling_correction(present: Tensor, degree: Tensor, probabilities: Tensor) -> Tensor:
+    """What undoes the masking's preference for rare attributes: (A,), the largest 1.
+
+    Targets are masked by Eq. 2, rare ones far more often than they occur, and a model trained so believes in rare ones.
+    Bayes' rule takes that back: the share of an attribute in the classes over its share among the masked targets.
+    Attributes no seen class has, which were never masked, get 0.
+
+    Args:
+        present: (C, A) bool, degree: (C, A) in 0…1, of the seen classes.
+        probabilities: (C, A) of being the target (Eq. 2).
+    """
+    asked = probabilities.mean(dim=0)
+    share = (present * degree).mean(dim=0)
+    correction = torch.where(asked > 0, share / asked.clamp(min=1e-12), 0.0)
+    return (correction / correction.max()).float()

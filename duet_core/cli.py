@@ -1,0 +1,126 @@
+"""The command `duet`: finds a subcommand, reads its arguments from the signature of its function, reports errors."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
+
+from jsonargparse import ArgumentParser
+
+COMMANDS: dict[str, str] = {
+    "predict": "name the class of photos",
+    "explain": "show what the model saw in a photo, as text and as a picture",
+    "serve": "run the HTTP service",
+    "train": "train a model from a recipe",
+    "evaluate": "judge a trained model: T1, U, S, H, AUSUC",
+    "calibrate": "fit gamma, temperature and rejection threshold on validation classes",
+    "export": "write a trained model as a bundle",
+    "baseline": "fit and judge ESZSL on the recipe's encoder",
+    "results": "print the table of finished runs, mean and deviation over seeds",
+}
+"""Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called."""
+
+TRAINING_PACKAGES = frozenset(
+    {"torch", "torchvision", "timm", "transformers", "scipy", "onnx", "onnxscript", "safetensors", "tensorboard"}
+    | {"matplotlib"}
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `duet` with these arguments (default: the process's own); returns the exit code.
+
+    0 is success, 2 a mistake the message explains. DUET_DEBUG=1 shows the traceback of such mistakes.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if words else 2
+    name, rest = words[0], words[1:]
+    if name not in COMMANDS:
+        print(f"duet: no command {name!r}\n\n{_overview()}", file=sys.stderr)
+        return 2
+    try:
+        command = _load(name)
+        options = command_parser(name, command).parse_args(rest)
+        for text in _texts(command(**vars(options))):
+            print(text, flush=True)
+    except SystemExit as stop:  # from the parser, which has printed help or the mistake
+        return stop.code if isinstance(stop.code, int) else 2
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        if os.environ.get("DUET_DEBUG"):
+            raise
+        print(f"duet {name}: {_explain(name, error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
+    """A parser with one argument for each parameter of `command`.
+
+    No default: positional (a list takes one or more). A bool is a flag. Others are `--like-this`, read by their type.
+    The help is the parameter's line in the docstring's "Args:".
+    """
+    documentation = inspect.getdoc(command) or COMMANDS[name]
+    parser = ArgumentParser(prog=f"duet {name}", description=documentation.split("\n\n")[0])
+    hints, helps = get_type_hints(command), _argument_helps(documentation)
+    for parameter in inspect.signature(command).parameters.values():
+        hint, text = hints[parameter.name], helps.get(parameter.name, "")
+        flag = "--" + parameter.name.replace("_", "-")
+        if parameter.default is not inspect.Parameter.empty and hint is bool:
+            parser.add_argument(flag, action="store_true", default=parameter.default, help=text)
+        elif parameter.default is not inspect.Parameter.empty:
+            parser.add_argument(flag, type=hint, default=parameter.default, help=text)
+        elif get_origin(hint) is list:
+            parser.add_argument(parameter.name, type=get_args(hint)[0], nargs="+", help=text)
+        else:
+            parser.add_argument(parameter.name, type=hint, help=text)
+    return parser
+
+
+def _load(name: str) -> Callable[..., Any]:
+    run: Callable[..., Any] = importlib.import_module(f"duet_core.commands.{name}").run
+    return run
+
+
+def _texts(result: str | Iterable[str] | None) -> Iterable[str]:
+    """What a command returns to be printed: nothing, one text, or texts as they come."""
+    if result is None:
+        return ()
+    return (result,) if isinstance(result, str) else result
+
+
+def _explain(name: str, error: Exception) -> str:
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if package in TRAINING_PACKAGES:
+        return f'`duet {name}` needs {package}, which the base install leaves out: pip install "duet-serving[train]"'
+    if package == "onnxruntime":
+        return 'needs onnxruntime: pip install "duet-serving[cpu]", or "duet-serving[gpu]" for CUDA'
+    return str(error) or type(error).__name__
+
+
+def _argument_helps(documentation: str) -> dict[str, str]:
+    """Parameter -> its text in a Google-style "Args:" section, lines joined."""
+    _, _, section = documentation.partition("Args:\n")
+    section = re.split(r"\n\S", section)[0]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    return (
+        "usage: duet COMMAND [options]\n\nZero-shot image recognition with DUET.\n\n"
+        f"{commands}\n\n`duet COMMAND --help` shows a command's options."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""`duet evaluate`: judge a finished run again on validation photos, or read what it was judged on test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from duet_core.benchmarks import Split
+from duet_core.config_file import load_config
+from duet_core.evaluation import choose_gamma, evaluate
+from duet_core.experiment import Experiment
+from duet_core.export.folding import fold_grounding
+from duet_core.grounding_evaluation import grounding_precision
+from duet_core.protocol import finished, run_folder
+from duet_core.task import DuetTask
+
+
+def run(
+    config: Path,
+    *,
+    split: Literal["validation", "test"] = "validation",
+    seed: int = 0,
+    runs: Path | None = None,
+    set: str = "",
+) -> str:
+    """Print T1, U, S, H and AUSUC of a run, and how good its grounding is.
+
+    Validation runs are judged anew from their checkpoint. Test photos are judged once, at the end of `duet train`: for
+    them the record is read.
+
+    Args:
+        config: the recipe the run was trained with.
+        split: validation or test.
+        seed: which run.
+        runs: folder of the runs; default runs/<recipe>/<variant>.
+        set: changes to the recipe, as given to `duet train`.
+
+    Raises FileNotFoundError when the run is not finished.
+    """
+    recipe = load_config(config, set)
+    folder = run_folder(runs or Path("runs") / config.stem / recipe.variant, split, seed)
+    record = finished(folder, recipe)
+    if record is None:
+        raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
+    if split == "test":
+        return _line(record.metrics)
+    experiment = Experiment(recipe, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    validation = experiment.split("validation")
+    task, _ = experiment.train(validation, seed=seed, folder=folder)  # a finished run only loads its checkpoint
+    judged = experiment.judged(task, validation)
+    lines = [_line(evaluate(gamma=choose_gamma(**judged), **judged).to_json())]
+    if isinstance(task, DuetTask):
+        lines += grounding_lines(experiment, task, validation)
+    return "\n".join(lines)
+
+
+@torch.no_grad()
+def grounding_lines(experiment: Experiment, task: DuetTask, split: Split) -> list[str]:
+    """Precision of the best attribute of each prompt set, beside Eq. 26 as printed and the most frequent attribute."""
+    benchmark, sentences = experiment.benchmark, experiment.template_builder
+    correction = experiment.sampling_correction(split)
+    plain, corrected = (
+        fold_grounding(task.model.cpu(), sentences, experiment.tokenizer, correction=weight)
+        for weight in (torch.ones_like(correction), correction)
+    )
+    frequency = benchmark.classes.present[split.seen_classes].mean(axis=0, keepdims=True)
+    lines = ["best attribute of a prompt set present in the photo's class, percent (every 8th photo):"]
+    for part, rows in (("seen", split.seen_eval[::8]), ("unseen", split.unseen_eval[::8])):
+        states = torch.from_numpy(experiment.states(task, rows))
+        present = benchmark.classes.present[benchmark.labels[rows]]
+        answers = {
+            "grounding": corrected(states).numpy(),
+            "without the correction for masking": plain(states).numpy(),
+            "always the most frequent": frequency,
+        }
+        figures = "  ".join(
+            f"{name} {100 * grounding_precision(scores, present, benchmark.schema):.1f}"
+            for name, scores in answers.items()
+        )
+        lines.append(f"  {part}: {figures}")
+    return lines
+
+
+def _line(metrics: dict[str, float]) -> str:
+    figures = "  ".join(f"{name} {100 * metrics[name]:.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
+    return f"{figures}  γ {metrics['gamma']:.4f}"

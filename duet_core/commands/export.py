@@ -1,0 +1,111 @@
+"""`duet export`: a trained run becomes a bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from duet_core.checkpoint import load_checkpoint
+from duet_core.config_file import load_config
+from duet_core.experiment import Experiment
+from duet_core.export import export_bundle
+from duet_core.export.bundle_writer import BundleSource
+from duet_core.model.build import input_statistics
+from duet_core.protocol import Record, finished, run_folder
+from duet_core.runtime.preprocess import Preprocessing
+from duet_core.task import DuetTask
+
+_CUB_LICENCE = (
+    "Photos and attributes of CUB-200-2011 (Wah et al., 2011) are for non-commercial research and education; "
+    "this model, trained from them, is offered for the same."
+)
+
+
+def run(
+    config: Path,
+    *,
+    out: Path = Path("models/birds"),
+    runs: Path | None = None,
+    seed: int = 0,
+    set: str = "",
+    model_id: str | None = None,
+    licence: str = _CUB_LICENCE,
+) -> str:
+    """Write the bundle of a finished training run, with parity to torch shown.
+
+    Args:
+        config: the recipe the run was trained with.
+        out: folder of the bundle; replaced when it exists.
+        runs: folder of the runs; default runs/<recipe>/duet.
+        seed: which test run to export.
+        set: changes to the recipe, as given to `duet train`.
+        model_id: name of the model in answers; default <recipe>-duet-seed<seed>.
+        licence: what the card says of the licence of the training data.
+
+    Raises FileNotFoundError when the run is not finished.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    recipe = load_config(config, set)
+    folder = runs or Path("runs") / config.stem / "duet"
+    experiment = Experiment(recipe, device=torch.device("cpu"))
+    task = _load_task(experiment, run_folder(folder, "test", seed), seed=seed, config=config)
+    mean, std = input_statistics(recipe.vision, task.model.vision)
+    size = recipe.data.image_size
+    preprocessing = Preprocessing.from_json(
+        {"size": size, "resize": size, "interpolation": "bicubic", "mean": list(mean), "std": list(std)}
+    )
+    command = f"duet train {config}" + (f" --set {set!r}" if set else "")
+    source = BundleSource(
+        model_id=model_id or f"{config.stem}-duet-seed{seed}",
+        task=task,
+        sentences=experiment.template_builder,
+        tokenizer=experiment.tokenizer,
+        language_model=recipe.language.name,
+        benchmark=experiment.benchmark,
+        correction=experiment.sampling_correction(experiment.split("test")),
+        preprocessing=preprocessing,
+        calibration=json.loads((folder / "calibration.json").read_text()),
+        records=_records(experiment, folder, command=command, seed=seed) | {"licence": {"data": licence}},
+    )
+    manifest = export_bundle(source, out)
+    size_mb = sum(entry["bytes"] for entry in manifest["files"].values()) / 1e6
+    return f"{out}: {size_mb:.1f} MB, max |Δv| {manifest['parity']['max_abs_difference_v']:.1e}"
+
+
+def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path) -> DuetTask:
+    """The trained model of a finished test run, in evaluation mode."""
+    recipe, split = experiment.config, experiment.split("test")
+    task = experiment.build_task(split, experiment.planner(split), seed=seed)
+    if not isinstance(task, DuetTask):
+        raise ValueError(f"variant: got {recipe.variant!r}; only 'duet' has a language side to export")
+    state = load_checkpoint(folder / "checkpoint.pt", recipe, seed=seed, device=experiment.device)
+    if state is None or finished(folder, recipe) is None:
+        raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
+    task.model.load_state_dict(state["model"])
+    return task.eval()
+
+
+def _records(experiment: Experiment, folder: Path, *, command: str, seed: int) -> dict[str, Any]:
+    """The manifest's account of training and figures, from the records of all finished test runs."""
+    records = [Record.read(file) for file in sorted(folder.glob("test/seed*/record.json"))]
+    split = experiment.split("test")
+    return {
+        "training": {
+            "command": command,
+            "data": experiment.benchmark.name,
+            "photos": len(split.train),
+            "seen_classes": len(split.seen_classes),
+            "unseen_classes": len(split.unseen_classes),
+            "seed": seed,
+            "recipe": dataclasses.asdict(experiment.config),
+        },
+        "metrics": {
+            "split": "test, judged once a seed; γ from validation classes",
+            "test": [{"seed": record.seed, **record.metrics, "seconds": record.seconds} for record in records],
+        },
+    }

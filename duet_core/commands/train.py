@@ -1,0 +1,72 @@
+"""`duet train`: the whole protocol of one recipe, from decoded photos to judged test runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+import torch.distributed
+
+from duet_core import protocol
+from duet_core.config_file import load_config
+from duet_core.experiment import Experiment
+from duet_core.trainer import Processes
+
+
+def run(config: Path, *, out: Path | None = None, set: str = "", validate_only: bool = False) -> Iterator[str]:
+    """Train a recipe: choose γ and the calibration on validation classes, retrain on trainval, judge test once.
+
+    Everything finished in the output folder is kept and read: the same command goes on after an interruption.
+
+    Args:
+        config: the recipe, such as training/configs/birds.yaml.
+        out: folder of the runs; default runs/<recipe>/<variant>.
+        set: changes to the recipe, such as "variant=vision_only optimizer.epochs=4".
+        validate_only: stop after the validation run; test photos are not touched.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    recipe = load_config(config, set)
+    processes, device = _start_processes()
+    folder = out or Path("runs") / config.stem / recipe.variant
+    experiment = Experiment(recipe, device=device, processes=processes)
+    try:
+        yield from _protocol(experiment, folder, validate_only=validate_only)
+    finally:
+        if processes.world > 1:
+            torch.distributed.destroy_process_group()
+
+
+def _protocol(experiment: Experiment, folder: Path, *, validate_only: bool) -> Iterator[str]:
+    """One line for each finished run, as it finishes; the first process alone speaks."""
+    config = experiment.config
+    calibration = protocol.validate(experiment, out=folder)
+    for seed in config.run.validation_seeds if experiment.is_main else ():
+        yield _line(protocol.Record.read(protocol.run_folder(folder, "validation", seed) / "record.json"))
+    if validate_only:
+        return
+    for seed in config.run.seeds:
+        record = protocol.judge_test(experiment, seed=seed, gamma=calibration["gamma"], out=folder)
+        if experiment.is_main:
+            yield _line(record)
+
+
+def _line(record: protocol.Record) -> str:
+    figures = "  ".join(f"{name} {100 * record.metrics[name]:5.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
+    return (
+        f"{record.row} {record.split} seed {record.seed}:  {figures}  "
+        f"γ {record.metrics['gamma']:.3f}  {record.seconds / 60:.1f} min"
+    )
+
+
+def _start_processes() -> tuple[Processes, torch.device]:
+    """This process's place in the run: alone, or among those that torchrun started."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    cuda = torch.cuda.is_available()
+    if world == 1:
+        return Processes(), torch.device("cuda" if cuda else "cpu")
+    torch.distributed.init_process_group("nccl" if cuda else "gloo")
+    local = int(os.environ["LOCAL_RANK"])
+    return Processes(rank=torch.distributed.get_rank(), world=world), torch.device(f"cuda:{local}" if cuda else "cpu")

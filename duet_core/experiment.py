@@ -1,0 +1,171 @@
+"""One recipe on one benchmark: train on a split, predict its photos, judge them."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from duet_core.benchmarks import Benchmark, Split, load_xlsa17
+from duet_core.config import TrainConfig, expand
+from duet_core.evaluation import Judged
+from duet_core.image_source import ImageSource, open_images
+from duet_core.model.build import build_duet, build_vision, build_vision_only, input_statistics
+from duet_core.model.language import load_tokenizer
+from duet_core.sampling import SentenceBuilder, TargetSampler, sampling_correction
+from duet_core.step_plan import StepPlanner
+from duet_core.task import ClassVectors, DuetTask, VisionOnlyTask
+from duet_core.trainer import Processes, Trainer
+
+_LOGGER = logging.getLogger(__name__)
+_EVAL_BATCH = 64
+_LONGEST_TEMPLATE = 512
+
+Task = DuetTask | VisionOnlyTask
+
+
+class Experiment:
+    """Everything the runs of one recipe share: benchmark, decoded photos, frozen stages, tokenizer.
+
+    Letter key: n photos, A attributes, C classes, D width of the cross-modal layers.
+    """
+
+    def __init__(self, config: TrainConfig, *, device: torch.device, processes: Processes | None = None) -> None:
+        """Nothing is read before it is asked for: benchmark, photos and tokenizer are opened at first use."""
+        self.config = config
+        self.device = device
+        self._processes = processes or Processes()
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes: the first of a distributed run, or the only one."""
+        return self._processes.rank == 0
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """The benchmark of `data.root`, checked."""
+        images = None if self.config.data.images is None else expand(self.config.data.images)
+        return load_xlsa17(expand(self.config.data.root), images=images)
+
+    @cached_property
+    def images(self) -> ImageSource:
+        """Where photos come from; built at first use."""
+        vision = build_vision(self.config.vision)
+        mean, std = input_statistics(self.config.vision, vision)
+        return open_images(self.config, self.benchmark, vision, mean=mean, std=std, device=self.device)
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer of `language.name`."""
+        return load_tokenizer(self.config.language.name)
+
+    def split(self, name: str) -> Split:
+        """The validation or the test split. The held-out photos do not depend on the seed of a run."""
+        if name == "validation":
+            return self.benchmark.validation_split(self.config.run.holdout)
+        return self.benchmark.test_split()
+
+    def planner(self, split: Split) -> StepPlanner:
+        """The step planner of a split; partners come from its training photos only."""
+        return StepPlanner(
+            benchmark=self.benchmark,
+            split=split,
+            sampling=self.config.sampling,
+            tokenizer=self.tokenizer,
+            max_tokens=self.config.language.max_tokens,
+            class_contrast=self.config.variant == "duet" and self.config.loss.lambda_con > 0,
+        )
+
+    def class_vectors(self, split: Split) -> ClassVectors:
+        """z of the split's seen classes, and of all its classes with the seen ones first."""
+        z = torch.from_numpy(self.benchmark.classes.z)
+        every = np.concatenate([split.seen_classes, split.unseen_classes])
+        return ClassVectors(seen=z[split.seen_classes], every=z[every])
+
+    def build_task(self, split: Split, planner: StepPlanner, *, seed: int) -> Task:
+        """Model and losses of the configured variant, freshly initialised from `seed`."""
+        attributes, vectors = len(self.benchmark.schema), self.class_vectors(split)
+        if self.config.variant == "vision_only":
+            return VisionOnlyTask(
+                model=build_vision_only(self.config, attributes=attributes, seed=seed),
+                vectors=vectors,
+                config=self.config.loss,
+            )
+        return DuetTask(
+            model=build_duet(self.config, attributes=attributes, seed=seed),
+            vectors=vectors,
+            config=self.config.loss,
+            template=planner.sentences.template(),
+        )
+
+    def train(self, split: Split, *, seed: int, folder: Path) -> tuple[Task, float]:
+        """Train on a split (going on from a checkpoint in `folder`).
+
+        Returns the task in evaluation mode, and the wall time of its training in seconds.
+        """
+        planner = self.planner(split)
+        task = self.build_task(split, planner, seed=seed)
+        trainer = Trainer(
+            task=task,
+            planner=planner,
+            images=self.images,
+            config=self.config,
+            seed=seed,
+            folder=folder,
+            device=self.device,
+            processes=self._processes,
+        )
+        trainer.fit()
+        task.eval()
+        return task, trainer.seconds
+
+    @torch.no_grad()
+    def predict(self, task: Task, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """v (n, A) of photo rows (n,) as the service would see them; the task's mode is restored."""
+        return self._outputs(task, rows, 0)
+
+    @torch.no_grad()
+    def states(self, task: Task, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Image states (n, D) of photo rows (n,), from which they are grounded; the task's mode is restored."""
+        return self._outputs(task, rows, 1)
+
+    def _outputs(self, task: Task, rows: NDArray[np.int64], which: int) -> NDArray[np.float32]:
+        was_training = task.training
+        task.eval()
+        parts: list[Tensor] = [
+            task.predict(self.images.eval_batch(chunk))[which].float().cpu()
+            for chunk in torch.split(torch.from_numpy(rows), _EVAL_BATCH)
+        ]
+        task.train(was_training)
+        return torch.cat(parts).numpy()
+
+    @cached_property
+    def template_builder(self) -> SentenceBuilder:
+        """Builds the templates of Eqs. 12 and 26, which the limit of the training sentences does not bind."""
+        return SentenceBuilder(schema=self.benchmark.schema, tokenizer=self.tokenizer, max_tokens=_LONGEST_TEMPLATE)
+
+    def sampling_correction(self, split: Split) -> Tensor:
+        """(A,) what undoes the masking's preference for rare attributes, from the classes trained on."""
+        present = torch.from_numpy(self.benchmark.classes.present[split.seen_classes])
+        degree = torch.from_numpy(self.benchmark.classes.degree[split.seen_classes])
+        targets = TargetSampler(present=present, weighting=self.config.sampling.lwrs)
+        return sampling_correction(present, degree, targets.probabilities)
+
+    def judged(self, task: Task, split: Split) -> Judged:
+        """The arguments of every judgement in `duet_core.evaluation`, for a split's evaluation photos."""
+        labels = self.benchmark.labels
+        return Judged(
+            v_seen=self.predict(task, split.seen_eval),
+            label_seen=labels[split.seen_eval],
+            v_unseen=self.predict(task, split.unseen_eval),
+            label_unseen=labels[split.unseen_eval],
+            class_vectors=self.benchmark.classes.z,
+            seen_classes=split.seen_classes,
+            unseen_classes=split.unseen_classes,
+        )

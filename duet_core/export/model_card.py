@@ -1,0 +1,74 @@
+"""The model card of a bundle, written from its manifest so that it cannot say anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_CARD = """# {model_id}
+
+A DUET model (Chen et al., AAAI 2023) exported for the DUET service: it predicts {attributes} attributes of a photo in
+{prompts} prompt sets, and names any class that is described by them, photographed before or not.
+
+## Data
+
+Trained on {data}: {train} photos of {seen} seen classes.
+{licence}
+
+Command: `{command}`
+
+## Figures
+
+Top-1 accuracy per class, averaged over classes, in percent; γ chosen on validation classes, test judged once.
+
+| seed | T1 | U | S | H | AUSUC |
+|---|---|---|---|---|---|
+{rows}
+
+This bundle is seed {seed}. {unseen} test classes had no photo in training.
+
+Calibration, on {split} ({n_photos} photos): γ {gamma:.4f}, temperature {temperature:.4f}, expected calibration error
+{ece_before:.3f} before and {ece_after:.3f} after; "none of these" below cosine {threshold:.4f}, which refuses
+{false_reject_rate:.0%} of those photos wrongly.
+
+## Export
+
+Largest difference of v from the torch model: {parity:.1e} (float32). Language model: {language}, int8; cosine of its
+embeddings to float32 over {phrases} phrases: mean {cosine_mean:.4f}, least {cosine_min:.4f}.
+
+## Limits
+
+- The photos it learned from are cut to the bird's bounding box; whole photos in which the bird is small do worse.
+- Attributes are those of the class, not of the photo: a female or a young bird is described as its species is.
+- Calibration and threshold were fitted on photos of the same collection; other cameras and places may need their own.
+- Classes far from everything in training (no birds at all) are refused by a threshold that was set on birds only.
+"""
+
+
+def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
+    """The card as Markdown, from the manifest and the calibration of a bundle."""
+    training, metrics, language = manifest["training"], manifest["metrics"], manifest["language_model"]
+    rows = "\n".join(
+        "| "
+        + " | ".join([str(run["seed"]), *(f"{100 * run[name]:.1f}" for name in ("T1", "U", "S", "H", "AUSUC"))])
+        + " |"
+        for run in metrics["test"]
+    )
+    return _CARD.format(
+        model_id=manifest["model_id"],
+        attributes=len(manifest["schema"]),
+        prompts=len({item["prompt"] for item in manifest["schema"]}),
+        data=training["data"],
+        train=training["photos"],
+        seen=training["seen_classes"],
+        unseen=training["unseen_classes"],
+        licence=manifest["licence"]["data"],
+        command=training["command"],
+        rows=rows,
+        seed=training["seed"],
+        parity=manifest["parity"]["max_abs_difference_v"],
+        language=language["name"],
+        phrases=language["cosine_to_float32"]["phrases"],
+        cosine_mean=language["cosine_to_float32"]["mean"],
+        cosine_min=language["cosine_to_float32"]["min"],
+        **{name: value for name, value in calibration.items() if name not in ("score_space", "evidence")},
+    )

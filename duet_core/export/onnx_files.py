@@ -1,0 +1,82 @@
+"""Writing modules as ONNX files, and the language model as int8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+
+def write_onnx(
+    file: Path, module: nn.Module, example: tuple[Tensor, ...], *, inputs: Sequence[str], outputs: Sequence[str]
+) -> None:
+    """Write `module` with a free first dimension of every input (and a free second one for token ids)."""
+    batch = torch.export.Dim("batch")
+    dynamic = tuple(
+        {0: batch} if value.is_floating_point() else {0: batch, 1: torch.export.Dim("tokens", max=512)}
+        for value in example
+    )
+    program = torch.onnx.export(
+        module.eval(), example, input_names=list(inputs), dynamic_shapes=dynamic, dynamo=True, verbose=False
+    )
+    assert program is not None
+    program.save(file, external_data=False)
+    model = onnx.load(file)
+    _name_outputs(model.graph, outputs)
+    _strip_documentation(model)
+    onnx.save(model, file)
+
+
+def _name_outputs(graph: onnx.GraphProto, outputs: Sequence[str]) -> None:
+    """Give the graph's outputs their names; an inner value that has one of them already makes room."""
+    renamed = {name: f"{name}_inside" for name in outputs}
+    renamed |= {value.name: name for value, name in zip(graph.output, outputs, strict=True)}
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    for named in (*graph.output, *graph.value_info, *graph.initializer):
+        named.name = renamed.get(named.name, named.name)
+
+
+def _strip_documentation(model: onnx.ModelProto) -> None:
+    """Remove the exporter's stack traces and file names: they name folders of the exporting machine."""
+    for node in (*model.graph.node, *(node for function in model.functions for node in function.node)):
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        del value.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+
+
+def quantize_language_model(source: Path, target: Path) -> None:
+    """Weights of matrix products and embeddings as int8 with one scale a column; activations are scaled at run time."""
+    quantize_dynamic(
+        source,
+        target,
+        op_types_to_quantize=["MatMul", "Gather"],
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+    )
+
+
+def run_onnx(file: Path, **inputs: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+    """The outputs of an ONNX file on the CPU."""
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return [np.asarray(output) for output in session.run(None, inputs)]
+
+
+def embed_phrases(file: Path, tokenizer: Tokenizer, phrases: Sequence[str]) -> NDArray[np.float32]:
+    """Sentence embeddings (N, E) of phrases by a text.onnx."""
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    ids = [np.array([tokenizer.encode(phrase).ids]) for phrase in phrases]
+    rows = [session.run(None, {"input_ids": row, "attention_mask": np.ones_like(row)})[0] for row in ids]
+    return np.concatenate(rows)

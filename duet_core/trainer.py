@@ -1,0 +1,270 @@
+"""The training loop: AdamW, schedule, accumulation, mixed precision, several processes, resume, progress."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from duet_core.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from duet_core.config import OptimizerConfig, TrainConfig
+from duet_core.image_source import ImageSource
+from duet_core.step_plan import StepPlan, StepPlanner, epoch_batches
+from duet_core.training_log import TrainingLog
+
+_LOGGER = logging.getLogger(__name__)
+_EPOCH_STREAM, _STEP_STREAM, _DROPOUT_STREAM = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of a run started by torchrun; a single process otherwise."""
+
+    rank: int = 0
+    world: int = 1
+
+
+def stream(seed: int, purpose: int, number: int) -> torch.Generator:
+    """A generator of its own for each epoch and step, so that a resumed run draws what an unbroken one draws."""
+    return torch.Generator().manual_seed((seed * 7919 + purpose) * 1_000_003 + number)
+
+
+def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """Trainable parameters by part (vision, language, cross-modal layers, new) and by whether they decay.
+
+    Weights do; biases and norms do not. Each group carries its peak learning rate.
+    """
+    rates = {
+        "vision": config.lr_vision,
+        "language": config.lr_language,
+        "cross_modal": config.lr_cross_modal,
+        "new": config.lr_new,
+    }
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            part = name.split(".")[0]
+            groups.setdefault((part if part in rates else "new", parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": group, "lr": rates[part], "weight_decay": config.weight_decay if decays else 0.0, "name": part}
+        for (part, decays), group in groups.items()
+    ]
+
+
+def build_schedule(
+    optimizer: torch.optim.Optimizer, config: OptimizerConfig, *, updates: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The learning rates over `updates` optimiser updates."""
+    if config.schedule == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[group["lr"] for group in optimizer.param_groups],
+        total_steps=updates,
+        pct_start=config.warmup,
+        cycle_momentum=False,
+    )
+
+
+class Trainer:
+    """Trains one task on one split.
+
+    Everything random in step i comes from generators made of (seed, i): a run resumed from a checkpoint continues
+    bit-equal on the CPU. Each process of a distributed run takes every world-th batch; all draw the same stage.
+
+    Attributes:
+        task: what trains.
+        steps: steps (batches of this process) of the whole run.
+        seconds: wall time of all parts of the run so far.
+    """
+
+    def __init__(
+        self,
+        *,
+        task: nn.Module,
+        planner: StepPlanner,
+        images: ImageSource,
+        config: TrainConfig,
+        seed: int,
+        folder: Path,
+        device: torch.device,
+        processes: Processes | None = None,
+    ) -> None:
+        """Prepare a run; nothing is read or written before `fit`.
+
+        Args:
+            task: model and losses; its `model` is what checkpoints hold.
+            planner: draws what each step looks at.
+            images: where its photos come from.
+            config: the recipe.
+            seed: of every random draw.
+            folder: of checkpoint and logs.
+            device: to train on.
+            processes: this process's place among those of torchrun; None when it is alone.
+
+        Raises ValueError when an epoch has fewer batches than there are processes.
+        """
+        self.task = task.to(device)
+        for part in self.task.modules():
+            if isinstance(part, nn.Conv2d):  # channels last: a third faster for convolutions on CPU and Hopper alike
+                part.to(memory_format=torch.channels_last)
+        self._planner, self._images, self._config = planner, images, config
+        self._seed, self._folder, self._device = seed, folder, device
+        self._processes = processes or Processes()
+        self._model = cast(nn.Module, task.model)
+        settings = config.optimizer
+        self._optimizer = torch.optim.AdamW(parameter_groups(self._model, settings), betas=settings.betas)
+        self._epoch_steps = len(self._epoch(0))
+        self.steps = self._epoch_steps * settings.epochs
+        self._schedule = build_schedule(self._optimizer, settings, updates=-(-self.steps // settings.accumulation))
+        self.seconds = 0.0
+        self._forward: nn.Module = task
+        if self._processes.world > 1:
+            self._forward = DistributedDataParallel(task, find_unused_parameters=True)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where this run's newest checkpoint lies."""
+        return self._folder / "checkpoint.pt"
+
+    def _epoch(self, epoch: int) -> list[Tensor]:
+        """This process's batches of one epoch; all processes get the same number."""
+        batches = epoch_batches(
+            self._planner.train_labels,
+            batch_size=self._config.optimizer.batch_size,
+            paired=self._planner.paired,
+            generator=stream(self._seed, _EPOCH_STREAM, epoch),
+        )
+        rank, world = self._processes.rank, self._processes.world
+        if len(batches) < world:
+            raise ValueError(
+                f"an epoch has {len(batches)} batches for {world} processes; start fewer, or lower optimizer.batch_size"
+            )
+        return batches[rank::world][: len(batches) // world]
+
+    def _prepare(self, step: int, positions: Tensor) -> tuple[StepPlan, Tensor]:
+        """Draw the plan of a step and fetch its images (M, *H)."""
+        shared = stream(self._seed, _STEP_STREAM, step)
+        stage = self._planner.draw_stage(shared) if self._config.variant == "duet" else "CLS"
+        own = stream(self._seed + 104_729 * self._processes.rank, _STEP_STREAM, step)
+        plan = self._planner.plan(positions, stage, own)
+        hidden = self._images.train_batch(plan.photos, own)
+        if hidden.ndim == 4:
+            hidden = hidden.contiguous(memory_format=torch.channels_last)
+        return plan.to(self._device), hidden
+
+    def _prepared(self, first: int) -> Iterator[tuple[int, StepPlan, Tensor]]:
+        """Steps from `first` on, each prepared by a second thread while the one before it is computed."""
+        with ThreadPoolExecutor(1) as pool:
+            pending, batches, epoch = None, self._epoch(first // self._epoch_steps), first // self._epoch_steps
+            for step in range(first, self.steps + 1):
+                if step < self.steps:
+                    if step // self._epoch_steps != epoch:
+                        epoch = step // self._epoch_steps
+                        batches = self._epoch(epoch)
+                    future = pool.submit(self._prepare, step, batches[step % self._epoch_steps])
+                else:
+                    future = None
+                if pending is not None:
+                    yield step - 1, *pending.result()
+                pending = future
+
+    def fit(self, *, stop_after: int | None = None) -> None:
+        """Train to the end, from the newest checkpoint if there is one.
+
+        Args:
+            stop_after: leave off after so many steps of the whole run, at the end of the accumulation group they end
+                in, with a checkpoint; None to finish.
+        """
+        first = self._resume()
+        started, before = time.monotonic(), self.seconds
+        group = self._config.optimizer.accumulation
+        last = self.steps if stop_after is None else min(-(-stop_after // group) * group, self.steps)
+        if first >= last:
+            return
+        main = self._processes.rank == 0
+        with TrainingLog(self._folder, total=self.steps, first=first, enabled=main) as log:
+            self.task.train()
+            self._optimizer.zero_grad(set_to_none=True)
+            for step, plan, hidden in self._prepared(first):
+                if step >= last:
+                    break
+                losses = self._step(step, plan, hidden)
+                if step % self._config.run.log_every == 0 or step + 1 == self.steps:
+                    log.write(step, plan.stage, losses, lr=float(self._schedule.get_last_lr()[-1]))
+                log.advance()
+                self.seconds = before + time.monotonic() - started
+                if main and self._is_checkpoint(step):
+                    self._save(step + 1)
+            if main:
+                self._save(last)
+
+    def _is_boundary(self, step: int) -> bool:
+        """Whether the optimiser moves after this step: at full groups, and at the end of the run."""
+        return (step + 1) % self._config.optimizer.accumulation == 0 or step + 1 == self.steps
+
+    def _is_checkpoint(self, step: int) -> bool:
+        """Whether the accumulation group that ends with this step reaches a multiple of `checkpoint_every`.
+
+        Within a group there is no checkpoint: gradients are not part of it.
+        """
+        every = self._config.run.checkpoint_every
+        return self._is_boundary(step) and (step + 1) // every > (step + 1 - self._group_size(step)) // every
+
+    def _group_size(self, step: int) -> int:
+        """Steps in this step's accumulation group; the last group may be short."""
+        size = self._config.optimizer.accumulation
+        return min(size, self.steps - step // size * size)
+
+    def _step(self, step: int, plan: StepPlan, hidden: Tensor) -> dict[str, Tensor]:
+        settings = self._config.optimizer
+        torch.manual_seed(stream(self._seed, _DROPOUT_STREAM, step).initial_seed())
+        autocast = settings.bf16 and self._device.type == "cuda"
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=autocast):
+            losses: dict[str, Tensor] = self._forward(plan, hidden)
+        (losses["loss"] / self._group_size(step)).backward()  # type: ignore[no-untyped-call]
+        if self._is_boundary(step):
+            if settings.clip:
+                nn.utils.clip_grad_norm_(self._model.parameters(), settings.clip)
+            self._optimizer.step()
+            self._schedule.step()
+            self._optimizer.zero_grad(set_to_none=True)
+        return {name: value.detach() for name, value in losses.items()}
+
+    def _resume(self) -> int:
+        """Load the newest checkpoint; returns the step to go on with."""
+        state = load_checkpoint(self.checkpoint, self._config, seed=self._seed, device=self._device)
+        if state is None:
+            return 0
+        if state.get("world", 1) != self._processes.world:
+            raise CheckpointError(
+                f"{self.checkpoint} was written by {state.get('world', 1)} processes, this run has "
+                f"{self._processes.world}; start as many, or remove that folder"
+            )
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self.seconds = float(state["seconds"])
+        _LOGGER.info("resumed %s at step %d of %d", self._folder, state["step"], self.steps)
+        return int(state["step"])
+
+    def _save(self, step: int) -> None:
+        save_checkpoint(
+            self.checkpoint,
+            self._config,
+            seed=self._seed,
+            step=step,
+            world=self._processes.world,
+            seconds=self.seconds,
+            model=self._model.state_dict(),
+            optimizer=self._optimizer.state_dict(),
+            schedule=self._schedule.state_dict(),
+        )
