@@ -10,7 +10,6 @@ import pytest
 from duet_core.attributes import AttributeSchema
 from duet_core.runtime import ClassSet, Encoder, PromptError, TextInterpreter, class_vector, open_bundle, rank
 from duet_core.runtime.bundle import Bundle
-from duet_core.runtime.expectation import Expectation
 from duet_core.runtime.lexicon import Lexicon, fold, words_of
 from duet_core.runtime.phrases import WHOLE, PhraseReader
 from tests.tiny_bundle import SCHEMA, picture, write_tiny_bundle
@@ -178,29 +177,6 @@ def test_a_class_registered_by_sentence_wins_on_its_picture(bundle: Bundle, inte
     ranking = rank(v, classes, gamma=0.1, temperature=0.1, threshold=0.6)
     assert ranking.predictions[0].class_id == "all-blue"
     assert ranking.decision.accepted
-
-
-def test_expectation_is_ridge_regression_over_the_attributes() -> None:
-    """The formula over classes agrees with the textbook one over attributes."""
-    generator = np.random.default_rng(0)
-    table = generator.random((7, len(SCHEMA))).astype(np.float32) * 0.2 + 0.4
-    got = Expectation(table, SCHEMA).complete({1: 1.0})
-    mean = table.mean(axis=0, dtype=np.float64)
-    covariance = (table - mean).T @ (table - mean) / len(table)
-    spoken = np.arange(3)
-    words = np.array([0.6 * mean[0], 0.6, 0.6 * mean[2]])
-    gain = covariance[:, spoken] @ np.linalg.inv(covariance[np.ix_(spoken, spoken)] + 0.4 * np.eye(3))
-    expected = mean + gain @ (words - mean[spoken])
-    expected[spoken] = 0.6 * words + 0.4 * expected[spoken]
-    np.testing.assert_allclose(got, expected, atol=1e-6)
-
-
-def test_what_goes_together_in_seen_classes_is_expected_together() -> None:
-    table = np.zeros((4, len(SCHEMA)), dtype=np.float32)
-    table[:2, [1, 4]] = 1  # blue wings come with blue crowns
-    table[2:, [0, 3]] = 1
-    degrees = Expectation(table, SCHEMA).complete({1: 1.0})
-    assert degrees[4] > degrees[3]
 
 
 @pytest.mark.data
