@@ -1,0 +1,25 @@
+"""The tables of figures in the documentation are what `duet results` prints from the records in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from duet_core.commands import results
+from duet_core.protocol import Record
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "training" / "records" / "birds"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_page_shows_the_table_of_the_records(page: str) -> None:
+    assert results.run(RECORDS) in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_every_row_was_judged_on_the_same_photos() -> None:
+    tests = [record for record in map(Record.read, RECORDS.glob("*.json")) if record.split == "test"]
+    assert len(tests) > 1
+    assert len({tuple(record.photos.items()) for record in tests}) == 1
+    assert all(record.recipe["data"] == tests[0].recipe["data"] for record in tests)
