@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,9 +25,11 @@ def write_onnx(
         {0: batch} if value.is_floating_point() else {0: batch, 1: torch.export.Dim("tokens", max=512)}
         for value in example
     )
-    program = torch.onnx.export(
-        module.eval(), example, input_names=list(inputs), dynamic_shapes=dynamic, dynamo=True, verbose=False
-    )
+    with warnings.catch_warnings():  # two inputs share their axes' names here, on purpose
+        warnings.filterwarnings("ignore", message=r"# The axis name: (batch|tokens) will not be used")
+        program = torch.onnx.export(
+            module.eval(), example, input_names=list(inputs), dynamic_shapes=dynamic, dynamo=True, verbose=False
+        )
     assert program is not None
     program.save(file, external_data=False)
     model = onnx.load(file)

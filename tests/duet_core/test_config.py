@@ -1,0 +1,110 @@
+"""Recipes: the repository's own load, mistakes are reported all at once and by the name of their field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from duet_core.config import ConfigError, DataConfig, TrainConfig, VisionConfig, expand
+from duet_core.config_file import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted((ROOT / "training" / "configs").glob("*.yaml"))
+
+
+def write(folder: Path, **sections: Any) -> Path:
+    file = folder / "recipe.yaml"
+    file.write_text(yaml.safe_dump({"data": {"root": "somewhere"}} | sections))
+    return file
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
+def test_every_recipe_of_the_repository_loads_and_says_what_it_wrote(file: Path) -> None:
+    config, plain = load_config(file), yaml.safe_load(file.read_text())
+    for section, fields in plain.items():
+        part = getattr(config, section)
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            got = getattr(part, name)
+            assert (list(got) if isinstance(got, tuple) else got) == value, f"{section}.{name}"
+    assert not Path(config.data.root).is_absolute()
+
+
+def test_there_are_recipes() -> None:
+    assert "birds" in {file.stem for file in RECIPES}
+
+
+def test_sections_left_out_have_the_papers_settings(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path))
+    assert config == TrainConfig(data=DataConfig(root="somewhere"))
+    assert (config.optimizer.batch_size, config.optimizer.lr_vision, config.loss.lambda_cmr) == (50, 3e-5, 5.0)
+    assert (config.sampling.rap_ratio, config.sampling.rho, config.loss.tau) == (0.5, 0.4, 0.05)
+
+
+def test_changes_win_over_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, optimizer={"epochs": 3})
+    config = load_config(file, "optimizer.epochs=4 variant=vision_only run.seeds=[7] loss.lambda_con=1e-2")
+    assert (config.optimizer.epochs, config.variant, config.run.seeds) == (4, "vision_only", (7,))
+    assert config.loss.lambda_con == 0.01
+    with pytest.raises(ConfigError, match=r"--set: got 'epochs'; allowed is section\.field=value"):
+        load_config(file, "epochs")
+
+
+def test_unknown_fields_and_wrong_types_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"optimizer.*epoch\b"):
+        load_config(write(tmp_path, optimizer={"epoch": 3}))
+    with pytest.raises(ConfigError, match=r"optimizer\.epochs"):
+        load_config(write(tmp_path, optimizer={"epochs": "many"}))
+    with pytest.raises(ConfigError, match=r"sampling\.lwrs"):
+        load_config(write(tmp_path, sampling={"lwrs": "cubic"}))
+    with pytest.raises(ConfigError, match="nonsense"):
+        load_config(write(tmp_path, nonsense={"a": 1}))
+
+
+def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no recipe .*none\.yaml; .* training/configs/"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(ConfigError, match="got list; a recipe is a mapping"):
+        load_config(tmp_path / "list.yaml")
+    (tmp_path / "empty.yaml").write_text("optimizer: {}\n")
+    with pytest.raises(ConfigError, match=r"data"):
+        load_config(tmp_path / "empty.yaml")
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "data": {"root": "x", "image_size": 224, "photo_side": 200, "crop_scale": [0.8, 0.5], "crop_ratio": [2, 1]},
+    "cross_modal": {"width": 10, "heads": 3, "layers": 0, "dropout": 1.5},
+    "loss": {"lambda_con": -1, "tau": 0},
+    "sampling": {"rho": 2, "rap_ratio": -0.1, "csg_anchors": 60, "acl_anchors": 70, "positives": "in_batch"},
+    "optimizer": {"batch_size": 51, "epochs": 0, "accumulation": 0, "warmup": 3},
+    "run": {"holdout": 1, "false_reject_rate": 1, "checkpoint_every": 0, "log_every": 0, "seeds": []},
+}
+NAMES = [
+    *("data.photo_side", "data.crop_scale", "data.crop_ratio", "cross_modal.heads", "cross_modal.layers"),
+    *("cross_modal.dropout", "loss.lambda_con", "loss.tau", "sampling.rho", "sampling.rap_ratio"),
+    *("sampling.csg_anchors", "sampling.acl_anchors", "optimizer.batch_size", "optimizer.epochs"),
+    *("optimizer.accumulation", "optimizer.warmup", "run.holdout", "run.false_reject_rate"),
+    *("run.checkpoint_every", "run.log_every", "run.seeds"),
+]
+
+
+def test_all_contradictions_are_reported_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, **WRONG))
+    lines = str(caught.value).splitlines()[1:]
+    assert sorted(line.split(":")[0].split()[0] for line in lines) == sorted(NAMES)
+    assert all("got" in line or "at least" in line for line in lines)
+
+
+def test_frozen_stages_need_views() -> None:
+    with pytest.raises(ConfigError, match=r"data\.views: got 0 beside vision\.frozen_stages"):
+        TrainConfig(data=DataConfig(root="x", views=0), vision=VisionConfig(frozen_stages=2))
+
+
+def test_paths_expand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHOTOS", "/photos")
+    assert expand("$PHOTOS/CUB") == Path("/photos/CUB")
+    assert expand("~/CUB") == Path.home() / "CUB"

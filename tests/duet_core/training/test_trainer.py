@@ -1,0 +1,286 @@
+"""The training loop: it learns, resumes bit-equal, accumulates exactly, and moves only what it should."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from duet_core.checkpoint import CheckpointError
+from duet_core.experiment import Experiment
+from duet_core.image_source import ImageSource
+from duet_core.trainer import Processes, Trainer, build_schedule, parameter_groups
+from tests.duet_core.tiny_world import TinyWorld
+
+CPU = torch.device("cpu")
+
+
+def trainer(experiment: Experiment, folder: Path, *, images: ImageSource | None = None, **more: Any) -> Trainer:
+    split = experiment.split("test")
+    planner = experiment.planner(split)
+    return Trainer(
+        task=experiment.build_task(split, planner, seed=0),
+        planner=planner,
+        images=images or experiment.images,
+        config=experiment.config,
+        seed=0,
+        folder=folder,
+        device=CPU,
+        **more,
+    )
+
+
+def assert_same(first: Any, second: Any, where: str = "") -> None:
+    """Equal to the last bit, whatever is inside."""
+    assert type(first) is type(second), where
+    if isinstance(first, Tensor):
+        assert torch.equal(first, second), where
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key in first:
+            assert_same(first[key], second[key], f"{where}.{key}")
+    elif isinstance(first, list | tuple):
+        assert len(first) == len(second), where
+        for row, pair in enumerate(zip(first, second, strict=True)):
+            assert_same(*pair, f"{where}[{row}]")
+    else:
+        assert first == second, where
+
+
+def checkpoint_of(made: Trainer) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(made.checkpoint, weights_only=True)
+    del state["seconds"]
+    return state
+
+
+def log_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_loss_falls(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    made = trainer(tiny_world.experiment(optimizer__epochs=6, sampling__rho=0.3), tmp_path)
+    made.fit()
+    rows = log_of(tmp_path)
+    assert [int(row["step"]) for row in rows] == list(range(made.steps)) == list(range(36))
+    assert {row["stage"] for row in rows} == {"CLS", "CSG"}
+    cc = [float(row["cc"]) for row in rows]
+    assert sum(cc[-6:]) < 0.7 * sum(cc[:6])
+    cmr = [float(row["cmr"]) for row in rows if row["cmr"]]
+    assert sum(cmr[-3:]) < 0.7 * sum(cmr[:3])
+    assert made.seconds > 0
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize("stop", [1, 7, 10])
+def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(tiny_world: TinyWorld, tmp_path: Path, stop: int) -> None:
+    experiment = tiny_world.experiment(sampling__rho=0.5)
+    whole = trainer(experiment, tmp_path / "whole")
+    whole.fit()
+    trainer(experiment, tmp_path / "broken").fit(stop_after=stop)
+    assert torch.load(tmp_path / "broken" / "checkpoint.pt", weights_only=True)["step"] == stop
+    torch.manual_seed(99)  # what another process would have drawn meanwhile
+    again = trainer(experiment, tmp_path / "broken")
+    again.fit()
+    assert_same(checkpoint_of(whole), checkpoint_of(again))
+    assert [row["step"] for row in log_of(tmp_path / "broken")] == [row["step"] for row in log_of(tmp_path / "whole")]
+
+
+def test_accumulating_runs_stop_between_groups_and_resume_bit_equal(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    experiment = tiny_world.experiment(optimizer__accumulation=5, run__checkpoint_every=6)
+    whole = trainer(experiment, tmp_path / "whole")
+    whole.fit()
+    assert whole.steps == 12
+    trainer(experiment, tmp_path / "broken").fit(stop_after=4)
+    assert torch.load(tmp_path / "broken" / "checkpoint.pt", weights_only=True)["step"] == 5
+    again = trainer(experiment, tmp_path / "broken")
+    again.fit()
+    assert_same(checkpoint_of(whole), checkpoint_of(again))
+
+
+def test_checkpoints_fall_at_the_end_of_groups(
+    tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer(tiny_world.experiment(optimizer__accumulation=5, run__checkpoint_every=6), tmp_path)
+    kept: list[int] = []
+    monkeypatch.setattr(made, "_save", kept.append)
+    made.fit()
+    assert kept == [10, 12, 12]  # groups end at 5, 10 and 12; 6 and 12 are reached in the last two; then the end
+
+
+@dataclass
+class SameImages:
+    """Images that depend on their row alone, so that two ways of batching see the same."""
+
+    side: int = 32
+
+    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+        return torch.stack(
+            [torch.randn(3, self.side, self.side, generator=torch.Generator().manual_seed(r)) for r in rows.tolist()]
+        )
+
+    def eval_batch(self, rows: Tensor) -> Tensor:
+        return self.train_batch(rows, torch.Generator())
+
+
+def plain_encoder(world: TinyWorld, **changes: Any) -> Experiment:
+    """A vision-only recipe without batch norm or dropout: its loss is a mean over photos and nothing else."""
+    return world.experiment(
+        **{
+            "variant": "vision_only",
+            "vision__name": "test_vit",
+            "vision__weights": None,
+            "vision__pretrained": False,
+            "vision__arguments": {"img_size": 32},
+            "vision__frozen_stages": 0,
+            "vision__batch_norm": False,
+            "optimizer__epochs": 1,
+            "optimizer__schedule": "constant",
+            "optimizer__clip": 0.0,
+        }
+        | changes
+    )
+
+
+def test_accumulated_gradients_are_those_of_the_large_batch(
+    tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradients: dict[str, list[list[Tensor]]] = {"large": [], "small": []}
+    for name, size, group in (("large", 10, 1), ("small", 5, 2)):
+        experiment = plain_encoder(tiny_world, optimizer__batch_size=size, optimizer__accumulation=group)
+        made = trainer(experiment, tmp_path / name, images=SameImages())
+        seen, parameters = gradients[name], [p for g in made._optimizer.param_groups for p in g["params"]]
+
+        def keep(*_: object, seen: list[list[Tensor]] = seen, own: list[nn.Parameter] = parameters) -> None:
+            seen.append([p.grad.clone() for p in own if p.grad is not None])
+
+        monkeypatch.setattr(made._optimizer, "step", keep)
+        monkeypatch.setattr(made._schedule, "step", lambda: None)
+        monkeypatch.setattr(made, "_save", lambda _: None)
+        made.fit()
+    # 25 photos: 10 + 10 + 5 against (5 + 5) + (5 + 5) + 5, the last group short and divided by its own size
+    assert len(gradients["large"]) == len(gradients["small"]) == 3
+    for large, small in zip(gradients["large"], gradients["small"], strict=True):
+        assert len(large) == len(small) > 10
+        for a, b in zip(large, small, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_parameter_groups_by_part_and_decay(tiny_world: TinyWorld) -> None:
+    experiment = tiny_world.experiment(
+        language__frozen_layers=1,
+        optimizer__lr_vision=0.1,
+        optimizer__lr_language=0.2,
+        optimizer__lr_cross_modal=0.3,
+        optimizer__lr_new=0.4,
+        optimizer__weight_decay=0.05,
+    )
+    split = experiment.split("test")
+    model = experiment.build_task(split, experiment.planner(split), seed=0).model
+    groups = parameter_groups(model, experiment.config.optimizer)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rates = {"vision": 0.1, "language": 0.2, "cross_modal": 0.3}
+    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm | nn.BatchNorm1d | nn.BatchNorm2d)]
+    free = {id(parameter) for norm in norms for parameter in norm.parameters(recurse=False)}
+    seen = []
+    for group in groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            seen.append(name)
+            assert group["lr"] == rates.get(name.split(".")[0], 0.4), name
+            is_exempt = id(parameter) in free or name.endswith("bias")
+            assert group["weight_decay"] == (0.0 if is_exempt else 0.05), name
+    assert sorted(seen) == sorted(name for name, parameter in model.named_parameters() if parameter.requires_grad)
+    assert not [name for name in seen if "blocks.0" in name or "embeddings" in name or "layer.0" in name]
+
+
+def test_schedules(tiny_world: TinyWorld) -> None:
+    for schedule, expected in (("constant", [1.0] * 10), ("one_cycle", None)):
+        config = tiny_world.config(optimizer__schedule=schedule, optimizer__warmup=0.3).optimizer
+        optimizer = torch.optim.AdamW([{"params": [nn.Parameter(torch.zeros(1))], "lr": 1.0}])
+        made, rates = build_schedule(optimizer, config, updates=10), []
+        for _ in range(10):
+            rates.append(float(made.get_last_lr()[0]))
+            optimizer.step()
+            made.step() if len(rates) < 10 else None
+        if expected is None:
+            assert max(rates) == pytest.approx(1.0)
+            assert rates.index(max(rates)) == 2
+            assert rates[-1] < 1e-4 < rates[0] < 0.1
+        else:
+            assert rates == expected
+
+
+def test_a_checkpoint_of_another_run_is_refused_by_field(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    trainer(tiny_world.experiment(), tmp_path).fit(stop_after=1)
+    for change, field in (
+        ({"loss__lambda_cmr": 2.0}, r"loss\.lambda_cmr changed"),
+        ({"optimizer__epochs": 3, "data__flip": False}, r"data\.flip, optimizer\.epochs changed"),
+        ({"variant": "vision_only"}, "variant changed"),
+    ):
+        with pytest.raises(CheckpointError, match=field):
+            trainer(tiny_world.experiment(**change), tmp_path).fit()
+    trainer(tiny_world.experiment(run__log_every=5, run__seeds=[4]), tmp_path).fit(stop_after=1)
+    other = trainer(tiny_world.experiment(), tmp_path)
+    other._processes = Processes(rank=0, world=2)
+    with pytest.raises(CheckpointError, match="was written by 1 processes, this run has 2"):
+        other.fit()
+
+
+def test_a_finished_run_is_not_trained_again(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    experiment = tiny_world.experiment(optimizer__epochs=1)
+    first = trainer(experiment, tmp_path)
+    first.fit()
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    again = trainer(experiment, tmp_path)
+    again.fit()
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+    assert_same(first.task.state_dict(), again.task.state_dict())
+    assert again.seconds == pytest.approx(first.seconds, abs=0.1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_prediction_restores_the_mode_and_is_in_evaluation_mode(tiny_world: TinyWorld, training: bool) -> None:
+    experiment = tiny_world.experiment()
+    split = experiment.split("test")
+    task = experiment.build_task(split, experiment.planner(split), seed=0).train(training)
+    statistics = {key: value.clone() for key, value in task.state_dict().items()}
+    rows = split.unseen_eval
+    v = experiment.predict(task, rows)
+    assert task.training == training
+    assert v.shape == (len(rows), 4)
+    assert all(torch.equal(value, statistics[key]) for key, value in task.state_dict().items())
+    torch.testing.assert_close(
+        torch.from_numpy(experiment.predict(task, rows[:3])), torch.from_numpy(v[:3]), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_trunk_stays_in_evaluation_mode_while_training(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    made = trainer(tiny_world.experiment(optimizer__epochs=1), tmp_path)
+    vision = made.task.get_submodule("model.vision")
+    before = {key: value.clone() for key, value in vision.state_dict().items()}
+    made.fit(stop_after=2)
+    changed = {key for key, value in vision.state_dict().items() if not torch.equal(value, before[key])}
+    frozen = ("network.conv_stem", "network.bn1", "network.blocks.0", "network.blocks.1")
+    assert changed
+    assert not [key for key in changed if key.startswith(frozen)]
+
+
+def test_processes_share_out_the_batches_of_an_epoch(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    experiment = tiny_world.experiment(optimizer__batch_size=4)
+    whole = trainer(experiment, tmp_path)._epoch(0)
+    made = trainer(experiment, tmp_path)
+    shares = []
+    for rank in range(3):
+        made._processes = Processes(rank=rank, world=3)
+        shares.append(made._epoch(0))
+    assert [len(share) for share in shares] == [2, 2, 2]
+    assert all(torch.equal(shares[i % 3][i // 3], whole[i]) for i in range(6))
+    made._processes = Processes(rank=0, world=9)
+    with pytest.raises(ValueError, match=r"an epoch has 6 batches for 9 processes; .*optimizer\.batch_size"):
+        made._epoch(0)
