@@ -160,7 +160,8 @@ def test_stage_csg_is_eqs_14_and_21(tiny_world: TinyWorld, changes: dict[str, An
 def test_csg_v_chooses_the_sentence_beside_the_image(tiny_world: TinyWorld) -> None:
     sentence = Step(tiny_world, "CSG", loss__csg_v="sentence").losses()
     template = Step(tiny_world, "CSG", loss__csg_v="template").losses()
-    assert float(sentence["cc"]) != pytest.approx(float(template["cc"]), rel=1e-3)
+    # The tiny model differs by about 2e-4 here; the same sentence on both sides would agree to float32 rounding, 1e-7.
+    assert float(sentence["cc"]) != pytest.approx(float(template["cc"]), rel=1e-5)
     for name in ("cmr", "acl"):
         torch.testing.assert_close(sentence[name], template[name])
 
