@@ -64,15 +64,15 @@ def log_of(folder: Path) -> list[dict[str, str]]:
 
 
 def test_the_loss_falls(tiny_world: TinyWorld, tmp_path: Path) -> None:
-    made = trainer(tiny_world.experiment(optimizer__epochs=6, sampling__rho=0.3), tmp_path)
+    made = trainer(tiny_world.experiment(optimizer__epochs=12, sampling__rho=0.3), tmp_path)
     made.fit()
     rows = log_of(tmp_path)
-    assert [int(row["step"]) for row in rows] == list(range(made.steps)) == list(range(36))
+    assert [int(row["step"]) for row in rows] == list(range(made.steps)) == list(range(72))
     assert {row["stage"] for row in rows} == {"CLS", "CSG"}
     cc = [float(row["cc"]) for row in rows]
     assert sum(cc[-6:]) < 0.7 * sum(cc[:6])
     cmr = [float(row["cmr"]) for row in rows if row["cmr"]]
-    assert sum(cmr[-3:]) < 0.7 * sum(cmr[:3])
+    assert sum(cmr[-6:]) < 0.7 * sum(cmr[:6])
     assert made.seconds > 0
     assert list(tmp_path.glob("events.out.tfevents.*"))
 
