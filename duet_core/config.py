@@ -91,6 +91,8 @@ class CrossModalConfig:
     """Dropout after attention and feed-forward, 0…1."""
     share_cross_attention: bool = False
     """One cross-attention for both directions, as in LXMERT."""
+    direct_path: bool = False
+    """Add a linear map of the image's own state to v, beside the cross-modal layers; not in the paper."""
     contrast_width: int = 128
     """Output width of the projection heads H (Eqs. 10, 15)."""
 

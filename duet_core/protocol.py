@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -73,6 +73,12 @@ def finished(folder: Path, config: TrainConfig) -> Record | None:
             f"{file} is of another recipe: {', '.join(changed)} changed; choose another --out or remove that folder"
         )
     return record
+
+
+def figures(metrics: Mapping[str, float]) -> str:
+    """T1, U, S, H and AUSUC in percent and γ, as every command prints them."""
+    shares = "  ".join(f"{name} {100 * metrics[name]:.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
+    return f"{shares}  γ {metrics['gamma']:.4f}"
 
 
 def run_folder(out: Path, split: str, seed: int) -> Path:

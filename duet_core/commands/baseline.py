@@ -17,7 +17,7 @@ from duet_core.config_file import load_config
 from duet_core.evaluation import Judged, evaluate
 from duet_core.experiment import Experiment
 from duet_core.model.build import build_vision
-from duet_core.protocol import ProtocolError, Record, photo_sets, run_folder
+from duet_core.protocol import ProtocolError, Record, figures, photo_sets, run_folder
 
 _BATCH = 64
 _USED = ("data.", "vision.", "run.holdout")
@@ -97,5 +97,4 @@ def _features(experiment: Experiment) -> NDArray[np.float32]:
 
 
 def _line(record: Record) -> str:
-    figures = "  ".join(f"{name} {100 * record.metrics[name]:.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
-    return f"eszsl test:  {figures}  γ {record.metrics['gamma']:.4f}  ridge {record.recipe['ridge']}"
+    return f"eszsl test:  {figures(record.metrics)}  ridge {record.recipe['ridge']}"

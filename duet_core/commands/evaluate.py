@@ -13,7 +13,7 @@ from duet_core.evaluation import choose_gamma, evaluate
 from duet_core.experiment import Experiment
 from duet_core.export.folding import fold_grounding
 from duet_core.grounding_evaluation import grounding_precision
-from duet_core.protocol import finished, run_folder
+from duet_core.protocol import figures, finished, run_folder
 from duet_core.task import DuetTask
 
 
@@ -45,12 +45,12 @@ def run(
     if record is None:
         raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
     if split == "test":
-        return _line(record.metrics)
+        return figures(record.metrics)
     experiment = Experiment(recipe, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     validation = experiment.split("validation")
     task, _ = experiment.train(validation, seed=seed, folder=folder)  # a finished run only loads its checkpoint
     judged = experiment.judged(task, validation)
-    lines = [_line(evaluate(gamma=choose_gamma(**judged), **judged).to_json())]
+    lines = [figures(evaluate(gamma=choose_gamma(**judged), **judged).to_json())]
     if isinstance(task, DuetTask):
         lines += grounding_lines(experiment, task, validation)
     return "\n".join(lines)
@@ -75,14 +75,9 @@ def grounding_lines(experiment: Experiment, task: DuetTask, split: Split) -> lis
             "without the correction for masking": plain(states).numpy(),
             "always the most frequent": frequency,
         }
-        figures = "  ".join(
+        shares = "  ".join(
             f"{name} {100 * grounding_precision(scores, present, benchmark.schema):.1f}"
             for name, scores in answers.items()
         )
-        lines.append(f"  {part}: {figures}")
+        lines.append(f"  {part}: {shares}")
     return lines
-
-
-def _line(metrics: dict[str, float]) -> str:
-    figures = "  ".join(f"{name} {100 * metrics[name]:.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
-    return f"{figures}  γ {metrics['gamma']:.4f}"

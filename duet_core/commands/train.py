@@ -54,11 +54,8 @@ def _protocol(experiment: Experiment, folder: Path, *, validate_only: bool) -> I
 
 
 def _line(record: protocol.Record) -> str:
-    figures = "  ".join(f"{name} {100 * record.metrics[name]:5.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
-    return (
-        f"{record.row} {record.split} seed {record.seed}:  {figures}  "
-        f"γ {record.metrics['gamma']:.3f}  {record.seconds / 60:.1f} min"
-    )
+    name = f"{record.row} {record.split} seed {record.seed}"
+    return f"{name}:  {protocol.figures(record.metrics)}  {record.seconds / 60:.1f} min"
 
 
 def _start_processes() -> tuple[Processes, torch.device]:

@@ -89,7 +89,7 @@ class FoldedVision(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """v (B, A) and state (B, D)."""
         state = self.projection(self.vision(pixels))
-        return self.attribute_head(self.side(state)), state
+        return self.attribute_head(self.side(state), state), state
 
 
 def candidate_pieces(schema: AttributeSchema, pieces_of_name: list[list[int]]) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,26 @@ class ImageProjection(nn.Sequential):
         super().__init__(norm, nn.Linear(features, width))
 
 
+class AttributeHead(nn.Linear):
+    """FC of Eq. 3: v from what the cross-modal layers made of the image, optionally also from the image alone.
+
+    The `direct` map is no part of the paper. Beside it the fused state starts with no say (weights 0), so that training
+    sets out from the vision-only model and the cross-modal layers add what they find.
+    Letter key: B images, D width of the cross-modal layers, A attributes.
+    """
+
+    def __init__(self, *, width: int, attributes: int, direct: bool) -> None:
+        super().__init__(width, attributes)
+        self.direct = nn.Linear(width, attributes, bias=False) if direct else None
+        if direct:
+            nn.init.zeros_(self.weight)
+
+    def forward(self, fused: Tensor, state: Tensor) -> Tensor:  # type: ignore[override]
+        """v (B, A) from the fused state (B, D) and the state before the cross-modal layers (B, D)."""
+        v = super().forward(fused)
+        return v if self.direct is None else v + self.direct(state)
+
+
 class Duet(nn.Module):
     """ENC_vis, ENC_lan and ENC_cro with the heads that training needs.
 
@@ -57,7 +77,7 @@ class Duet(nn.Module):
         cross_modal: CrossModalEncoder,
         image_projection: nn.Module,
         text_projection: nn.Module,
-        attribute_head: nn.Linear,
+        attribute_head: AttributeHead,
         mask_head: MaskHead,
         class_contrast_head: ProjectionHead,
         attribute_contrast_head: ProjectionHead,
@@ -84,12 +104,12 @@ class Duet(nn.Module):
     def ground(self, state: Tensor, text: Tensor, text_mask: Tensor) -> Grounded:
         """Both sides for N pairs: state (N, D), text (N, T, D), text_mask (N, T)."""
         image, fused = self.cross_modal(state[:, None], text, text_mask)  # (N, 1, D), (N, T, D)
-        return Grounded(v=self.attribute_head(image[:, 0]), text=fused)
+        return Grounded(v=self.attribute_head(image[:, 0], state), text=fused)
 
     def attributes(self, state: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
         """v (B, A) of states (B, D) beside one template (1, T, D) (Eq. 3); the sentence's side is not computed."""
         image = self.cross_modal.image_only(state[:, None], text, text_mask)  # (B, 1, D)
-        return self.attribute_head(image[:, 0])  # type: ignore[no-any-return]
+        return self.attribute_head(image[:, 0], state)  # type: ignore[no-any-return]
 
     def mask_scores(self, states: Tensor) -> Tensor:
         """Scores over the vocabulary (Q, W) of the states (Q, D) at masked positions (Eq. 6)."""

@@ -26,7 +26,11 @@ class Trained:
         assert isinstance(task, DuetTask)
         torch.manual_seed(3)
         with torch.no_grad():
-            for parameter in (*task.model.cross_modal.parameters(), *task.model.mask_head.parameters()):
+            for parameter in (
+                *task.model.cross_modal.parameters(),
+                *task.model.mask_head.parameters(),
+                *task.model.attribute_head.parameters(),
+            ):
                 parameter.normal_(std=0.4)
         self.task, self.model = task.eval(), task.model
         self.sentences, self.tokenizer = planner.sentences, experiment.tokenizer
@@ -44,7 +48,15 @@ def test_a_block_with_one_key_is_one_linear_map() -> None:
         torch.testing.assert_close(block.norm(states + one_key(block)(context)), block(states, context))
 
 
-@pytest.mark.parametrize("changes", [{}, {"cross_modal__layers": 2}, {"cross_modal__share_cross_attention": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"cross_modal__layers": 2},
+        {"cross_modal__share_cross_attention": True},
+        {"cross_modal__direct_path": True},
+    ],
+)
 def test_folded_vision_equals_the_whole_model(tiny_world: TinyWorld, changes: dict[str, Any]) -> None:
     trained = Trained(tiny_world, **changes)
     pixels = torch.randn(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
