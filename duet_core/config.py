@@ -31,6 +31,9 @@ class DataConfig:
     """Range of width over height of a random training crop."""
     flip: bool = True
     """Mirror a training crop left to right half of the time."""
+    class_vectors: Literal["plain", "centred"] = "plain"
+    """z of Eqs. 7, 8, 11 and 22: the degrees divided by their norm, or that seen from the mean of the split's seen
+    classes and divided by its norm again (not in the paper)."""
     views: int = 8
     """Random crops cached of each photo when the first stages of the encoder are frozen; unused otherwise."""
     cache: str = ".cache"
@@ -103,6 +106,9 @@ class LossConfig:
 
     lambda_ar: float = 0.01
     """λ_ar, attribute regression (Eq. 7)."""
+    regression_scale: float = 1.0
+    """s in L_ar = ‖v - s·z‖². 1 is Eq. 7; since L_cc wants a v many times longer than z (|z| = 1), only an s of that
+    length lets both be satisfied. Not in the paper."""
     lambda_sc: float = 0.001
     """λ_sc, self-calibration (Eq. 11)."""
     lambda_con: float = 0.05
