@@ -23,7 +23,7 @@ class Keyring:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp = _stamp(path)
-        self._file = read_key_file(path)
+        self._file: KeyFile = read_key_file(path)
 
     def __len__(self) -> int:
         return len(self._file.keys)
@@ -43,7 +43,7 @@ class Keyring:
             return
         self._stamp = stamp  # before reading: a file written meanwhile has another stamp and is read next time
         try:
-            self._file: KeyFile = read_key_file(self._path)
+            self._file = read_key_file(self._path)
         except KeyFileError as error:
             log.error("the keys stay as they were, the changed file cannot be used: %s", error)
         else:

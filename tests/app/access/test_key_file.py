@@ -52,7 +52,7 @@ def test_a_rewrite_keeps_the_mode_and_leaves_nothing_beside(tmp_path: Path) -> N
 )
 def test_what_scopes_open(scopes: list[str], opens: set[str | None]) -> None:
     entry = KeyEntry.model_validate(ENTRY | {"scopes": scopes})
-    assert {scope for scope in (None, "classify", "manage", "admin") if entry.allows(scope)} == opens  # type: ignore[arg-type]
+    assert {scope for scope in (None, "classify", "manage", "admin") if entry.allows(scope)} == opens
 
 
 REFUSED = {
