@@ -13,7 +13,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from app import __version__, problems
 from app.access.guard import RequireKey
 from app.access.keyring import Keyring
-from app.api import attributes, classes, classify, explain, health, translation
+from app.api import attributes, classes, classify, explain, health, huggingface, open_inference, translation
 from app.api.bodies import MULTIPART_OVERHEAD
 from app.body_limit import LimitBodies
 from app.metrics import MeasureRequests, Metrics
@@ -52,8 +52,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses={"default": problems.RESPONSE},
     )
-    for router in (classify.router, explain.router, classes.router, attributes.router, health.router, pages.router):
-        app.include_router(router)
+    for module in (classify, explain, classes, attributes, huggingface, open_inference, health, pages):
+        app.include_router(module.router)
     pages.mount_assets(app)
     problems.install(app)
     translation.install(app)

@@ -69,7 +69,8 @@ def outcomes(reports: list[RowReport]) -> list[tuple[int, str | None, str]]:
     return [(report.line, report.id, report.outcome) for report in reports]
 
 
-ROWS: list[NewClass | Row] = [BLUE, NewClass(id="Bad Id", label="X", prompt="red"), Row(30, None, "no JSON"), BLUE, SENTENCE]
+BAD = NewClass(id="Bad Id", label="X", prompt="red")
+ROWS: list[NewClass | Row] = [BLUE, BAD, Row(30, None, "no JSON"), BLUE, SENTENCE]
 EXPECTED = [
     (1, "blue-bird", "stored"),
     (2, "Bad Id", "refused"),
