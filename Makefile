@@ -77,6 +77,10 @@ train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127
 
 ##### upkeep
 
+.PHONY: openapi
+openapi: $(SERVE_STAMP) ## write docs/openapi.json, which a test compares with the service
+	@$(BIN)/python -m app.openapi > docs/openapi.json
+
 .PHONY: pins
 pins: ## resolve pyproject.toml into requirements/*.txt; present pins stay, UPGRADE=1 renews them
 	@deploy/make-venv.sh $(VENV)

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from app import __version__, problems
+from app import __version__, openapi, problems
 from app.access.guard import RequireKey
 from app.access.keyring import Keyring
 from app.api import attributes, classes, classify, explain, health, huggingface, open_inference, translation
@@ -55,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (classify, explain, classes, attributes, huggingface, open_inference, health, pages):
         app.include_router(module.router)
     pages.mount_assets(app)
+    openapi.install(app)
     problems.install(app)
     translation.install(app)
     app.add_middleware(LimitBodies, most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD)

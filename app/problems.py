@@ -72,6 +72,7 @@ RESPONSE: dict[str, Any] = {
                 "required": ["type", "title", "status", "detail", "instance", "advice"],
                 "properties": {name: {"type": "string"} for name in ("type", "title", "detail", "instance", "advice")}
                 | {"status": {"type": "integer"}}
+                | {"error": {"type": "string", "description": "As detail; below /hf and /v2, whose clients read it."}}
                 | {name: {} for name in ("got", "allowed", "example", "errors")},
             },
             "example": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -19,7 +19,15 @@ from duet_core.runtime import Candidates
 router = APIRouter(tags=["Photos"])
 
 
-@router.post("/classify", summary="Classify a photo", openapi_extra=PHOTO_BODY)
+TO_EXPLAIN: dict[str, Any] = {
+    "links": {
+        "explain": {"operationRef": "#/paths/~1explain/get", "parameters": {"image_id": "$response.body#/image_id"}}
+    }
+}
+"""Says in /docs which part of the answer GET /explain wants."""
+
+
+@router.post("/classify", summary="Classify a photo", openapi_extra=PHOTO_BODY, responses={200: TO_EXPLAIN})
 async def classify(
     request: Request,
     response: Response,

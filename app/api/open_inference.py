@@ -30,7 +30,7 @@ from app.service import Service
 
 router = APIRouter(prefix="/v2", tags=["Other clients"])
 
-ModelName = Annotated[str, Path(description="The model's id, as /readyz and /v2/models name it.")]
+ModelName = Annotated[str, Path(description="The model's id, as GET /readyz names it.", examples=["birds-duet-seed0"])]
 
 
 class ServerMetadata(Answer):
