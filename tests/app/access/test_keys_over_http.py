@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import tritonclient.http as triton
+from huggingface_hub import InferenceClient
+from huggingface_hub.errors import HfHubHTTPError
+from tritonclient.utils import InferenceServerException
 
+from duet_client import DuetClient, NewClass, NotAuthorized
 from duet_core.cli import main
-from tests.service_process import ServiceProcess
+from tests.service_process import ROOT, ServiceProcess
 from tests.tiny_bundle import ALL_BLUE, picture_bytes
 
 BLUE = {"id": "blue-bird", "label": "Blue Bird", "attributes": ALL_BLUE}
@@ -101,6 +109,43 @@ def test_a_key_is_changed_without_a_restart(guarded: ServiceProcess, keys: Keys)
     assert client.get("/classes", headers=bearer(new)).status_code == 200
     assert "the keys stay as they were" in guarded.log
     assert new not in guarded.log
+
+
+def test_other_protocols_clients_send_keys_their_own_way(guarded: ServiceProcess, keys: Keys) -> None:
+    camera, labels = keys.make("camera", "classify"), ["red-bird", "green-bird"]
+    address = f"{guarded.url}/hf/zero-shot-image-classification"
+    hub = InferenceClient(model=address, token=camera).zero_shot_image_classification(picture_bytes("red"), labels)
+    assert hub[0].label == "red-bird"
+    with pytest.raises(HfHubHTTPError, match="mistyped or revoked"):
+        InferenceClient(model=address, token="hf_other").zero_shot_image_classification(picture_bytes("red"), labels)
+
+    oip = triton.InferenceServerClient(guarded.url.removeprefix("http://"))
+    assert oip.is_server_ready()
+    assert oip.is_model_ready("tiny")
+    assert oip.get_model_metadata("tiny", headers=bearer(camera))["name"] == "tiny"
+    with pytest.raises(InferenceServerException, match="asks for an API key"):
+        oip.get_model_metadata("tiny")
+    oip.close()
+
+    with DuetClient(guarded.url, key=camera) as duet:
+        assert duet.classify(picture_bytes("red")).predictions[0].class_id == "red-bird"
+        with pytest.raises(NotAuthorized, match="has not the scope 'manage'"):
+            list(duet.import_classes([NewClass(id="x", label="X", prompt="a red bird")]))
+
+
+def test_the_page_asks_for_a_key_and_uses_it(guarded: ServiceProcess, keys: Keys) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node to run the page's script with")
+    key, script = keys.make("page", "classify"), Path(__file__).with_name("page_with_key.js")
+    page = ROOT / "app/web/static/page.js"
+    done = subprocess.run(
+        [node, script, page, guarded.url, key], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    before, wrong, right = map(json.loads, done.stdout.splitlines())
+    assert before == wrong == {"asks": True, "status": "key needed", "problem": True, "facts": 0}
+    assert right == {"asks": False, "status": "ready · tiny", "problem": False, "facts": 3}
 
 
 def test_health_metrics_and_the_page_stay_open(guarded: ServiceProcess) -> None:
