@@ -78,7 +78,16 @@ async def read_json(request: Request, settings: Settings, *, most: int | None = 
 
 
 async def read_body(request: Request, settings: Settings, *, most: int) -> bytes:
-    """The bytes of the body. Raises Problem: body-too-large, body-timeout, incomplete-body."""
+    """The bytes of the body.
+
+    Raises Problem: unsupported-media-type (compressed), body-too-large, body-timeout, incomplete-body.
+    """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        members = {"got": coding[:40], "allowed": ["identity"]}
+        raise Problem(
+            "unsupported-media-type", "Compressed bodies are not read; photos are compressed as it is.", members
+        )
     return await _in_time(_small_body(request, most), settings)
 
 

@@ -67,6 +67,10 @@ def outputs_of(asked: InferRequest) -> dict[str, bool]:
     if wrong:
         detail = f"The outputs {wrong} do not exist or are asked for twice."
         raise Problem("invalid-request", detail, {"got": wrong, "allowed": list(OUTPUTS)})
+    for output in asked.outputs:
+        if foreign := sorted(output.parameters.keys() - {"binary_data"}):
+            detail = f"Output {output.name!r}: the parameters {[name[:40] for name in foreign]} are not served."
+            raise Problem("invalid-request", detail, {"allowed": ["binary_data"]})
     return {output.name: output.parameters.get("binary_data", by_default) is True for output in asked.outputs}
 
 

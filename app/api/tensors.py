@@ -96,6 +96,8 @@ def bytes_elements(tensor: InputTensor, raw: bytes) -> list[bytes | str]:
         raise _wrong(tensor, f"datatype {tensor.datatype!r}", "'BYTES'")
     if not tensor.shape or any(side < 0 for side in tensor.shape):
         raise _wrong(tensor, f"shape {tensor.shape}", "such as [1]")
+    if foreign := sorted(tensor.parameters.keys() - {"binary_data_size"}):
+        raise _wrong(tensor, f"the parameters {[name[:40] for name in foreign]}", "binary_data_size")
     size = tensor.parameters.get("binary_data_size")
     elements: list[bytes | str] = list(_texts(tensor)) if size is None else list(_raw_elements(tensor, raw, size))
     if len(elements) != prod(tensor.shape):

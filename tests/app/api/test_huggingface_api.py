@@ -120,6 +120,10 @@ def test_a_label_of_two_classes(client: httpx.Client, space: str) -> None:
         client.post("/classes", params={"space": space}, json=new).raise_for_status()
     problem = client.post(PATH, params={"space": space}, json=body(["same", "red-bird"])).json()
     assert (problem["type"], problem["allowed"]) == ("/problems/invalid-request", ["one", "two"])
+    new = {"id": "third", "label": "Only One", "attributes": ALL_BLUE}
+    client.post("/classes", params={"space": space}, json=new).raise_for_status()
+    problem = client.post(PATH, params={"space": space}, json=body(["only one", "Only-One"])).json()
+    assert "are the same class, 'third'" in problem["detail"]
     answer = client.post(PATH, params={"space": space}, json=body(["one", "two"])).raise_for_status().json()
     assert [entry["score"] for entry in answer] == pytest.approx([0.5, 0.5])
 

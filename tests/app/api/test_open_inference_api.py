@@ -105,6 +105,17 @@ def test_its_client_shows_the_reason(oip: Any) -> None:
         oip.infer("other", [image([RED])])
 
 
+def test_extensions_we_do_not_have_are_refused_by_name(oip: Any) -> None:
+    with pytest.raises(InferenceServerException, match=r"Output 'score': the parameters \['classification'\]"):
+        oip.infer(MODEL, [image([RED])], outputs=[triton.InferRequestedOutput("score", class_count=3)])
+    shared = triton.InferInput("image", [1], "BYTES")
+    shared.set_shared_memory("region", 64)
+    with pytest.raises(InferenceServerException, match="shared_memory_region"):
+        oip.infer(MODEL, [shared])
+    with pytest.raises(InferenceServerException, match="Compressed bodies are not read"):
+        oip.infer(MODEL, [image([RED])], request_compression_algorithm="gzip")
+
+
 def tensor(**changes: Any) -> dict[str, Any]:
     return {"name": "image", "shape": [1], "datatype": "BYTES", "data": [base64.b64encode(RED).decode()]} | changes
 
