@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -194,3 +198,40 @@ def test_binary_requests_that_do_not_add_up(client: httpx.Client, sent: dict[str
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")
     assert told in answer.json()["detail"]
     assert client.post(PATH, **raw_request(element(RED))).status_code == 200
+
+
+def test_every_photo_of_a_request_takes_a_place(tiny_bundle: Path, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/classes.sqlite"
+    service = ServiceProcess(tmp_path, bundle=tiny_bundle, store=store, queue_images=2, max_batch=2).start()
+    hold = threading.Event()
+
+    def slow_upload() -> Iterator[bytes]:
+        yield RED[:10]
+        hold.wait(20)
+        yield RED[10:]
+
+    def in_flight(count: int) -> None:
+        deadline = time.monotonic() + 20
+        while f"duet_images_in_flight {count}.0" not in service.client.get("/metrics").text:
+            assert time.monotonic() < deadline, f"never {count} photos in the service"
+            time.sleep(0.02)
+
+    two = {"inputs": [tensor(shape=[2], data=[base64.b64encode(photo).decode() for photo in (RED, BLUE)])]}
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            headers = {"Content-Type": "image/png"}
+            upload = pool.submit(
+                lambda: httpx.post(f"{service.url}/classify", content=slow_upload(), headers=headers, timeout=60)
+            )
+            in_flight(1)
+            answer = service.client.post(PATH, json=two)
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems/overloaded")
+            assert int(answer.headers["retry-after"]) >= 1
+            in_flight(1)  # those taken for the refused request are free again
+            hold.set()
+            assert upload.result().status_code == 200
+        assert service.client.post(PATH, json=two).status_code == 200
+        in_flight(0)
+    finally:
+        hold.set()
+        service.close()
