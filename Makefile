@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 PORT ?= 8000
-CODE := app benchmarks deploy duet_core tests
+CODE := app benchmarks deploy duet_client duet_core tests
 
 SERVE_FILES := pyproject.toml requirements/serve.txt
 TEST_FILES := $(SERVE_FILES) requirements/test.txt requirements/no-deps.txt
@@ -77,6 +77,10 @@ train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127
 
 ##### upkeep
 
+.PHONY: openapi
+openapi: $(SERVE_STAMP) ## write docs/openapi.json, which a test compares with the service
+	@$(BIN)/python -m app.openapi > docs/openapi.json
+
 .PHONY: pins
 pins: ## resolve pyproject.toml into requirements/*.txt; present pins stay, UPGRADE=1 renews them
 	@deploy/make-venv.sh $(VENV)
@@ -85,7 +89,7 @@ pins: ## resolve pyproject.toml into requirements/*.txt; present pins stay, UPGR
 .PHONY: clean
 clean: ## remove .venv, caches and build leftovers; runs, photo caches and class stores stay
 	@rm -rf $(VENV) build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	@find app benchmarks deploy duet_core tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an interrupted install is taken up again. No prerequisites but the order: what a stamp
 # depends on is in its name. Older stamps go, so that returning to an earlier requirement installs it again.

@@ -10,8 +10,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from app import __version__, problems
-from app.api import attributes, classes, classify, explain, health, translation
+from app import __version__, openapi, problems
+from app.access.guard import RequireKey
+from app.access.keyring import Keyring
+from app.api import attributes, classes, classify, explain, health, huggingface, open_inference, translation
 from app.api.bodies import MULTIPART_OVERHEAD
 from app.body_limit import LimitBodies
 from app.metrics import MeasureRequests, Metrics
@@ -50,22 +52,34 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses={"default": problems.RESPONSE},
     )
-    for router in (classify.router, explain.router, classes.router, attributes.router, health.router, pages.router):
-        app.include_router(router)
+    for module in (classify, explain, classes, attributes, huggingface, open_inference, health, pages):
+        app.include_router(module.router)
     pages.mount_assets(app)
+    openapi.install(app)
     problems.install(app)
     translation.install(app)
     app.add_middleware(LimitBodies, most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD)
+    app.add_middleware(RequireKey, keyring=_keyring(chosen))
     if chosen.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(chosen.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type"],
-            expose_headers=["Location", "Retry-After", "X-Registry-Stale"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=["Location", "Retry-After", "WWW-Authenticate", "X-Registry-Stale"],
         )
     app.add_middleware(MeasureRequests, metrics=metrics)
     return app
+
+
+def _keyring(settings: Settings) -> Keyring | None:
+    """The keys callers must show, or None when everyone may do everything, which the log says."""
+    if settings.api_keys is None:
+        log.warning("DUET_API_KEYS is not set: whoever reaches this service may classify and change classes")
+        return None
+    keyring = Keyring(settings.api_keys)
+    log.warning("%d API keys read from %s", len(keyring), settings.api_keys)
+    return keyring
 
 
 def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -17,6 +17,10 @@ from starlette.routing import compile_path
 MEDIA_TYPE = "application/problem+json"
 
 
+FOREIGN = ("/hf/", "/v2")
+"""Paths whose clients look for the reason under `error`; RFC 9457 allows the member."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """One sort of problem: its HTTP status, its title and what a client does about it."""
@@ -33,11 +37,13 @@ KINDS: dict[str, Kind] = {
     "invalid-json": Kind(422, "Invalid JSON", "Send one JSON object; NaN, Infinity and repeated names are not JSON."),
     "invalid-class": Kind(422, "Invalid class description", "Change what is named under errors; nothing was stored."),
     "unknown-attribute": Kind(422, "Unknown attribute", "Use the nearest valid names given, or see GET /attributes."),
+    "invalid-request": Kind(422, "Invalid request", "Change what is named in the detail, as the example shows."),
     "unclear-prompt": Kind(422, "Prompt not understood", "Name parts and colours or shapes, or send attributes."),
     "class-exists": Kind(409, "Class exists", "Choose another id, or DELETE the class first."),
     "class-is-seen": Kind(409, "Seen class", "Classes of the bundle stay; only registered classes can be deleted."),
     "no-unseen-classes": Kind(409, "No unseen classes", "Register one with POST /classes, or use candidates=all."),
     "class-not-found": Kind(404, "No such class", "GET /classes lists the ids of the class space."),
+    "model-not-found": Kind(404, "No such model", "GET /readyz names the model that is served."),
     "image-not-found": Kind(404, "No such image", "States are kept for a while only: send the photo to POST /explain."),
     "no-image": Kind(422, "No image", "Send the multipart field 'image', or the raw bytes with an image content type."),
     "unsupported-media-type": Kind(415, "Unsupported media type", "Send a single JPEG, PNG or WebP photo."),
@@ -46,6 +52,9 @@ KINDS: dict[str, Kind] = {
     "broken-image": Kind(422, "Broken image", "Send the whole file of a JPEG, PNG or WebP photo."),
     "body-timeout": Kind(408, "Body too slow", "Send the body without pauses, or send a smaller photo."),
     "incomplete-body": Kind(400, "Body cut short", "Send the whole body."),
+    "key-missing": Kind(401, "API key needed", "Send `Authorization: Bearer KEY`, or `X-API-Key: KEY`."),
+    "key-unknown": Kind(401, "Unknown API key", "Ask the operator for a new key; `duet keys make` makes one."),
+    "scope-missing": Kind(403, "Not allowed with this key", "Use a key with one of the scopes named under allowed."),
     "overloaded": Kind(503, "Overloaded", "Try again after Retry-After seconds."),
     "store-unavailable": Kind(503, "Class store unavailable", "Try again after Retry-After seconds; nothing is lost."),
     "not-ready": Kind(503, "Not ready", "Wait for GET /readyz to answer 200."),
@@ -63,6 +72,7 @@ RESPONSE: dict[str, Any] = {
                 "required": ["type", "title", "status", "detail", "instance", "advice"],
                 "properties": {name: {"type": "string"} for name in ("type", "title", "detail", "instance", "advice")}
                 | {"status": {"type": "integer"}}
+                | {"error": {"type": "string", "description": "As detail; below /hf and /v2, whose clients read it."}}
                 | {name: {} for name in ("got", "allowed", "example", "errors")},
             },
             "example": {
@@ -104,6 +114,7 @@ class Problem(Exception):
     def body(self, instance: str) -> bytes:
         """The problem as JSON; `instance` is the path of the request."""
         kind = KINDS[self.slug]
+        foreign = {"error": self.detail} if instance.startswith(FOREIGN) else {}
         standard = {
             "type": f"/problems/{self.slug}",
             "title": kind.title,
@@ -111,7 +122,9 @@ class Problem(Exception):
             "detail": self.detail,
             "instance": instance,
         }
-        return json.dumps(standard | {"advice": kind.advice} | _plain(dict(self.members)), ensure_ascii=False).encode()
+        return json.dumps(
+            standard | {"advice": kind.advice} | foreign | _plain(dict(self.members)), ensure_ascii=False
+        ).encode()
 
     def response(self, instance: str) -> Response:
         """The answer to the request with this path."""

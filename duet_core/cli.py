@@ -16,6 +16,15 @@ COMMANDS: dict[str, str] = {
     "predict": "name the class of photos",
     "explain": "show what the model saw in a photo, as text and as a picture",
     "serve": "run the HTTP service",
+    "classify": "name the class of photos, asking a running service",
+    "classes list": "list the classes of a running service",
+    "classes add": "describe a class to a running service",
+    "classes delete": "delete a registered class of a running service",
+    "classes import": "describe the classes of a JSON lines or CSV file to a running service",
+    "classes export": "write the registered classes of a running service to a JSON lines or CSV file",
+    "keys make": "make an API key for the service",
+    "keys list": "list the API keys of a key file",
+    "keys revoke": "take API keys out of a key file",
     "train": "train a model from a recipe",
     "evaluate": "judge a trained model: T1, U, S, H, AUSUC",
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",
@@ -23,7 +32,8 @@ COMMANDS: dict[str, str] = {
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "results": "print the table of finished runs, mean and deviation over seeds",
 }
-"""Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called."""
+"""Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called; of
+`classes list` it is classes_list.py."""
 
 TRAINING_PACKAGES = frozenset(
     {"torch", "torchvision", "timm", "transformers", "scipy", "onnx", "onnxscript", "safetensors", "tensorboard"}
@@ -40,10 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_overview())
         return 0 if words else 2
-    name, rest = words[0], words[1:]
+    name, rest = _split(words)
     if name not in COMMANDS:
-        print(f"duet: no command {name!r}\n\n{_overview()}", file=sys.stderr)
-        return 2
+        wanted = f"{name} " if any(command.startswith(f"{name} ") for command in COMMANDS) else ""
+        help_asked = bool(wanted) and rest[:1] in (["-h"], ["--help"])
+        said = "" if help_asked else f"duet: no command {' '.join(words[:2] if wanted else words[:1])!r}\n\n"
+        print(f"{said}{_overview(wanted)}", file=sys.stdout if help_asked else sys.stderr)
+        return 0 if help_asked else 2
     try:
         command = _load(name)
         options = command_parser(name, command).parse_args(rest)
@@ -84,8 +97,16 @@ def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
     return parser
 
 
+def _split(words: list[str]) -> tuple[str, list[str]]:
+    """The command, of one word or of two, and its arguments."""
+    for count in (2, 1):
+        if (name := " ".join(words[:count])) in COMMANDS:
+            return name, words[count:]
+    return words[0], words[1:]
+
+
 def _load(name: str) -> Callable[..., Any]:
-    run: Callable[..., Any] = importlib.import_module(f"duet_core.commands.{name}").run
+    run: Callable[..., Any] = importlib.import_module(f"duet_core.commands.{name.replace(' ', '_')}").run
     return run
 
 
@@ -100,6 +121,8 @@ def _explain(name: str, error: Exception) -> str:
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package in TRAINING_PACKAGES:
         return f'`duet {name}` needs {package}, which the base install leaves out: pip install "duet-serving[train]"'
+    if package == "httpx":
+        return f'`duet {name}` needs httpx: pip install "duet-serving[client]"'
     if package == "onnxruntime":
         return 'needs onnxruntime: pip install "duet-serving[cpu]", or "duet-serving[gpu]" for CUDA'
     return str(error) or type(error).__name__
@@ -113,9 +136,11 @@ def _argument_helps(documentation: str) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in entries}
 
 
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+def _overview(group: str = "") -> str:
+    """What there is, of all commands or of those of one group."""
+    shown = {name: text for name, text in COMMANDS.items() if name.startswith(group)}
+    width = max(map(len, shown))
+    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in shown.items())
     return (
         "usage: duet COMMAND [options]\n\nZero-shot image recognition with DUET.\n\n"
         f"{commands}\n\n`duet COMMAND --help` shows a command's options."

@@ -16,9 +16,11 @@ from typing import Any, cast
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = ("app", "benchmarks", "deploy", "duet_core", "tests", "training")
+OURS = ("app", "benchmarks", "deploy", "duet_client", "duet_core", "tests", "training")
 HEAVY = ("torch", "torchvision", "timm", "transformers", "scipy", "matplotlib", "onnx", "tensorboard")
 LIGHT_CORE = ("duet_core.runtime", "duet_core.attributes", "duet_core.classes")
+SERVICE_COMMANDS = tuple(f"duet_core/commands/{name}.py" for name in ("serve", "keys_make", "keys_list", "keys_revoke"))
+"""The commands that run, or keep house for, the service; they import it when they are called."""
 NAMES = {"PIL": "pillow", "yaml": "pyyaml", "multipart": "python-multipart", "_pytest": "pytest"}
 """Import names that are not the package's name."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -99,6 +101,12 @@ def test_the_light_core_imports_only_itself_and_nothing_heavy() -> None:
     assert offending(python_files("app"), HEAVY) == []
 
 
+def test_the_client_stands_alone_and_only_commands_use_it() -> None:
+    assert offending(python_files("duet_client"), (*OURS, *HEAVY), ("duet_client",)) == []
+    found = offending(python_files("app", "duet_core"), ("duet_client",))
+    assert [line for line in found if not line.startswith("duet_core/commands/")] == []
+
+
 def test_attributes_and_classes_do_not_import_the_runtime() -> None:
     base = tuple(path for path in python_files("duet_core") if within(module_name(path), LIGHT_CORE[1:]))
     assert offending(base, LIGHT_CORE[:1]) == []
@@ -107,11 +115,12 @@ def test_attributes_and_classes_do_not_import_the_runtime() -> None:
 def test_the_core_knows_nothing_of_the_service() -> None:
     web = ("app", "fastapi", "starlette", "uvicorn", "redis")
     found = offending(python_files("duet_core"), (*web, "benchmarks", "tests", "training"))
-    assert [line for line in found if not line.startswith("duet_core/commands/serve.py")] == []
+    assert [line for line in found if line.partition(":")[0] not in SERVICE_COMMANDS] == []
 
 
-def test_the_serve_command_imports_the_service_lazily() -> None:
-    path = ROOT / "duet_core/commands/serve.py"
+@pytest.mark.parametrize("command", SERVICE_COMMANDS)
+def test_commands_of_the_service_import_it_lazily(command: str) -> None:
+    path = ROOT / command
     top = [node for node in tree(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {alias.name for node in top for alias in node.names}
     names |= {node.module for node in top if isinstance(node, ast.ImportFrom) and node.module}
@@ -157,6 +166,7 @@ def undeclared(paths: tuple[Path, ...], *extras: str) -> set[str]:
 def test_every_import_is_declared_in_pyproject() -> None:
     light = tuple(path for path in python_files("duet_core") if within(module_name(path), LIGHT_CORE))
     assert undeclared((*python_files("app"), *light)) == set()
+    assert undeclared(python_files("duet_client"), "client") == set()
     assert undeclared(python_files("duet_core", "training", "benchmarks"), "train") == set()
     assert undeclared(python_files("tests", "deploy"), "train", "dev") == set()
 
@@ -228,7 +238,8 @@ def test_requirements_are_pinned_and_name_no_address() -> None:
 
 def test_pins_cover_what_pyproject_asks_for() -> None:
     extras = project()["optional-dependencies"]
-    asked = {"serve": project()["dependencies"], "test": extras["train"] + extras["dev"], "gpu": extras["gpu"]}
+    asked = {"serve": project()["dependencies"], "test": [], "gpu": extras["gpu"]}
+    asked["test"] = [*extras["train"], *extras["dev"], *extras["client"]]
     pinned = {
         name: set(re.findall(r"^([a-z0-9-]+)==", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))
         for name in asked

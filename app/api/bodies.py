@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable
 from typing import Any, NoReturn, TypeVar
@@ -63,16 +64,38 @@ async def read_photo(request: Request, settings: Settings) -> bytes:
     return data
 
 
-async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
-    """The JSON object of the body; strict, unlike Python's reader: no NaN, no infinity, no repeated names.
+async def read_json(request: Request, settings: Settings, *, most: int | None = None) -> dict[str, Any]:
+    """The JSON object of the body, of at most `most` bytes (default: the setting `max_json_bytes`).
 
     Raises Problem: unsupported-media-type, invalid-json, body-too-large, body-timeout, incomplete-body.
     """
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json":
         allowed = {"got": kind, "allowed": ["application/json"]}
-        raise Problem("unsupported-media-type", "A class is described in JSON.", allowed)
-    data = await _in_time(_small_body(request, settings.max_json_bytes), settings)
+        raise Problem("unsupported-media-type", "The body has to be JSON.", allowed)
+    data = await read_body(request, settings, most=most or settings.max_json_bytes)
+    return await asyncio.to_thread(parse_object, data)  # a photo in base64 takes a while
+
+
+async def read_body(request: Request, settings: Settings, *, most: int) -> bytes:
+    """The bytes of the body.
+
+    Raises Problem: unsupported-media-type (compressed), body-too-large, body-timeout, incomplete-body.
+    """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        members = {"got": coding[:40], "allowed": ["identity"]}
+        raise Problem(
+            "unsupported-media-type", "Compressed bodies are not read; photos are compressed as it is.", members
+        )
+    return await _in_time(_small_body(request, most), settings)
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """A JSON object; strict, unlike Python's reader: no NaN, no infinity, no repeated names.
+
+    Raises Problem invalid-json.
+    """
     try:
         value = json.loads(data, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_unique)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text, and no store could keep it
@@ -118,6 +141,28 @@ async def _small_body(request: Request, most: int) -> bytes:
         if len(data) > most:
             raise _too_large(len(data), most)
     return bytes(data)
+
+
+def photo_from_base64(text: str, settings: Settings) -> bytes:
+    """The photo in a JSON text: base64, or a data URL with base64 in it; other URLs are not fetched.
+
+    Raises Problem: no-image, body-too-large.
+    """
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    elif "://" in text[:16]:
+        detail = "Photos are not fetched from elsewhere; send the photo itself."
+        raise Problem("no-image", detail, {"got": text[:80], "allowed": "the file in base64"})
+    try:
+        data = base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        members = {"got": text[:40], "allowed": "the file in base64", "example": "base64 -w0 photo.jpg"}
+        raise Problem("no-image", f"The photo is not base64: {error}.", members) from None
+    if not data:
+        raise Problem("no-image", "The image is empty.", {"got": "0 bytes"})
+    if len(data) > settings.max_bytes:
+        raise _too_large(len(data), settings.max_bytes)
+    return data
 
 
 def _too_large(got: int, most: int) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -19,7 +19,15 @@ from duet_core.runtime import Candidates
 router = APIRouter(tags=["Photos"])
 
 
-@router.post("/classify", summary="Classify a photo", openapi_extra=PHOTO_BODY)
+TO_EXPLAIN: dict[str, Any] = {
+    "links": {
+        "explain": {"operationRef": "#/paths/~1explain/get", "parameters": {"image_id": "$response.body#/image_id"}}
+    }
+}
+"""Says in /docs which part of the answer GET /explain wants."""
+
+
+@router.post("/classify", summary="Classify a photo", openapi_extra=PHOTO_BODY, responses={200: TO_EXPLAIN})
 async def classify(
     request: Request,
     response: Response,
@@ -38,10 +46,10 @@ async def classify(
     """
     with service.admission.place():
         photo = await read_photo(request, service.settings)
-        _check_candidates(await snapshot_of(service, space, response), candidates)
+        check_candidates(await snapshot_of(service, space, response), candidates)
         image = await service.encode(photo)
     snapshot = await snapshot_of(service, space, response)  # the newest, now that the model is done
-    _check_candidates(snapshot, candidates)
+    check_candidates(snapshot, candidates)
     ranking = await service.rank(image, snapshot, top_k=top_k, candidates=candidates)
     service.metrics.decisions.labels("accepted" if ranking.decision.accepted else "rejected").inc()
     return Classification(
@@ -59,7 +67,8 @@ def model_of(service: Service) -> Model:
     return Model(id=service.bundle.model_id, gamma=calibration.gamma, temperature=calibration.temperature)
 
 
-def _check_candidates(snapshot: Snapshot, candidates: Candidates) -> None:
+def check_candidates(snapshot: Snapshot, candidates: Candidates) -> None:
+    """Raises Problem no-unseen-classes where only unseen classes compete and there is none."""
     if candidates == "unseen" and not snapshot.records:
         detail = f"No class is registered in space {snapshot.space!r}, so no unseen class can be recognised."
         raise Problem("no-unseen-classes", detail, {"got": "candidates=unseen", "allowed": ["all", "seen"]})

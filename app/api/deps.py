@@ -28,7 +28,7 @@ TheService = Annotated[Service, Depends(get_service)]
 Space = Annotated[
     str, Query(pattern=SLUG, description="Class space: a named set of registered classes.", examples=[DEFAULT_SPACE])
 ]
-ClassId = Annotated[str, Path(description="Id of a class.", examples=["painted-bunting"])]
+ClassId = Annotated[str, Path(description="Id of a class.", examples=["yellow-headed-blackbird"])]
 
 
 async def snapshot_of(service: Service, space: str, response: Response) -> Snapshot:

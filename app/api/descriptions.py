@@ -31,14 +31,14 @@ class NewClass(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "id": "painted-bunting",
-                    "label": "Painted Bunting",
-                    "prompt": "a small bird with a blue crown, a red breast and green wings",
+                    "id": "yellow-headed-blackbird",
+                    "label": "Yellow-headed Blackbird",
+                    "prompt": "a black bird with a yellow head, throat and breast, and a pointed black bill",
                 },
                 {
-                    "id": "painted-bunting",
-                    "label": "Painted Bunting",
-                    "attributes": {"crown color: blue": 0.9, "breast color: red": 0.9},
+                    "id": "yellow-headed-blackbird",
+                    "label": "Yellow-headed Blackbird",
+                    "attributes": {"crown color: yellow": 0.9, "breast color: yellow": 0.9, "wing color: black": 0.9},
                 },
             ]
         },

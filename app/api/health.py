@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
@@ -59,7 +59,10 @@ async def metrics(service: TheService) -> Response:
 
 
 @router.get("/problems/{slug}", summary="What a problem means")
-async def problem(slug: str, request: Request) -> dict[str, Any]:
+async def problem(
+    slug: Annotated[str, Path(description="Last part of a problem's `type`.", examples=["class-exists"])],
+    request: Request,
+) -> dict[str, Any]:
     """What a problem's `type` means and what to do about it."""
     if slug not in KINDS:
         raise Problem("not-found", f"There is nothing at {request.url.path}.", {"allowed": sorted(KINDS)})

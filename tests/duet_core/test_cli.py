@@ -143,6 +143,7 @@ def command(error: Exception | None) -> ModuleType:
     [
         (ModuleNotFoundError("No module", name="torch.nn"), 'pip install "duet-serving[train]"'),
         (ModuleNotFoundError("No module", name="onnxruntime"), 'pip install "duet-serving[cpu]"'),
+        (ModuleNotFoundError("No module", name="httpx"), 'pip install "duet-serving[client]"'),
         (ValueError("rho: got 2; 0…1"), "duet train: rho: got 2; 0…1"),
     ],
 )

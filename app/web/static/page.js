@@ -12,11 +12,26 @@ const percent = (value) => (value * 100).toFixed(value < 0.1 ? 1 : 0) + " %";
 let photo = null; // the file last chosen, so that another choice of candidates can classify it again
 let asked = 0; // only the newest question may draw its answer
 
-async function ask(path, options) {
-  const answer = await fetch(path, options);
+async function ask(path, options = {}) {
+  const key = sessionStorage.getItem("key"); // forgotten with the tab
+  const answer = await fetch(path, key ? { ...options, headers: { Authorization: `Bearer ${key}` } } : options);
   const body = await answer.json();
+  if (answer.status === 401 || answer.status === 403) askForKey();
   if (!answer.ok) throw body;
   return body;
+}
+
+function askForKey() {
+  find("key").hidden = false;
+  for (const link of document.querySelectorAll(".keyed")) link.hidden = true; // a plain link cannot send the key
+}
+
+function useKey(event) {
+  event.preventDefault();
+  sessionStorage.setItem("key", find("key-value").value.trim());
+  find("key").hidden = find("problem").hidden = true;
+  introduce();
+  if (photo) classify();
 }
 
 function bar(value, name) {
@@ -134,7 +149,7 @@ async function introduce() {
       return box;
     }));
   } catch (problem) {
-    status.textContent = "not ready";
+    status.textContent = find("key").hidden ? "not ready" : "key needed";
     status.className = "pill bad";
     showProblem(problem);
   }
@@ -159,4 +174,5 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 }
 const base = location.href.replace(/[?#].*$/, "").replace(/\/$/, "");
 for (const place of document.querySelectorAll(".origin")) place.textContent = base;
+find("key").addEventListener("submit", useKey);
 introduce();

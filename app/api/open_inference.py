@@ -1,0 +1,217 @@
+"""The Open Inference Protocol v2 (KServe, Triton): the model as its clients see it, with the binary extension."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import Field
+
+from app import __version__
+from app.api.answers import Answer
+from app.api.bodies import MULTIPART_OVERHEAD, photo_from_base64, read_body
+from app.api.deps import TheService, snapshot_of
+from app.api.huggingface import example_photo
+from app.api.inference_outputs import OUTPUTS, InferParameters, classified, outputs_of, parameters_of
+from app.api.tensors import (
+    JSON_LENGTH,
+    Datatype,
+    InferRequest,
+    InputTensor,
+    answer_body,
+    bytes_elements,
+    read_request,
+)
+from app.engine.image_states import ImageState
+from app.problems import Problem
+from app.service import Service
+
+router = APIRouter(prefix="/v2", tags=["Other clients"])
+
+ModelName = Annotated[str, Path(description="The model's id, as GET /readyz names it.", examples=["birds-duet-seed0"])]
+
+
+class ServerMetadata(Answer):
+    """Who answers."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorMetadata(Answer):
+    """An input or output; -1 stands for any length."""
+
+    name: str
+    datatype: Datatype
+    shape: list[int]
+
+
+class ModelMetadata(Answer):
+    """The model's inputs and outputs."""
+
+    name: str
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class ModelReady(Answer):
+    """Whether the model can be asked."""
+
+    name: str
+    ready: bool
+
+
+class OutputTensor(TensorMetadata):
+    """An output, with its elements in row-major order."""
+
+    data: list[Any]
+
+
+class InferAnswer(Answer):
+    """What the model says."""
+
+    model_name: str
+    id: str | None = None
+    parameters: dict[str, int] = Field(description="`revision` of the class space this answer was made from.")
+    outputs: list[OutputTensor]
+
+
+def _infer_body() -> dict[str, Any]:
+    schema = InferRequest.model_json_schema()
+    definitions = schema.pop("$defs")
+    properties = schema["properties"]
+    properties["inputs"]["items"] = definitions["InputTensor"]
+    properties["outputs"]["anyOf"][0]["items"] = definitions["AskedOutput"]
+    image = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [example_photo()]}
+    schema["examples"] = [
+        {"inputs": [image], "parameters": {"top_k": 3}},
+        {"id": "42", "inputs": [image], "outputs": [{"name": "class_id"}, {"name": "probability"}]},
+    ]
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@router.get("", summary="The server")
+async def server() -> ServerMetadata:
+    """Name, version and extensions of the server."""
+    return ServerMetadata(name="duet-serving", version=__version__, extensions=["binary_tensor_data"])
+
+
+@router.get("/health/live", summary="Is the process alive?")
+async def live() -> dict[str, bool]:
+    """As /livez."""
+    return {"live": True}
+
+
+@router.get("/health/ready", summary="Can photos be classified?")
+async def ready(service: TheService) -> dict[str, bool]:
+    """As /readyz."""
+    _check_ready(service)
+    return {"ready": True}
+
+
+@router.get("/models/{model}", summary="The model's inputs and outputs")
+async def model_metadata(model: ModelName, service: TheService) -> ModelMetadata:
+    """One input `image`: photos. Outputs: K classes for each photo, best first, and what belongs to them."""
+    _check_model(model, service)
+    width = len(service.bundle.schema)
+    return ModelMetadata(
+        name=model,
+        platform="duet",
+        inputs=[TensorMetadata(name="image", datatype="BYTES", shape=[-1])],
+        outputs=[
+            TensorMetadata(name=name, datatype=kind, shape=[width if side == "A" else -1 for side in sides])
+            for name, (kind, sides) in OUTPUTS.items()
+        ],
+    )
+
+
+@router.get("/models/{model}/ready", summary="Can the model be asked?")
+async def model_ready(model: ModelName, service: TheService) -> ModelReady:
+    """200 when the model can be asked, else 503."""
+    _check_model(model, service)
+    _check_ready(service)
+    return ModelReady(name=model, ready=True)
+
+
+@router.post(
+    "/models/{model}/infer", summary="Classify photos", openapi_extra=_infer_body(), response_model=InferAnswer
+)
+async def infer(model: ModelName, request: Request, response: Response, service: TheService) -> Response:
+    """Classify photos: as base64 in JSON, or raw with the binary extension.
+
+    `parameters`: `top_k` (5), `candidates` (all, seen, unseen) and `space` (default), as for POST /classify. The
+    answer's `parameters` hold the revision of the class space. One request has at most as many photos as fit a batch,
+    and 10 MiB in all.
+    """
+    _check_model(model, service)
+    with contextlib.ExitStack() as places:
+        places.enter_context(service.admission.place())
+        body = await read_body(request, service.settings, most=service.settings.max_bytes + MULTIPART_OVERHEAD)
+        asked, raw = await asyncio.to_thread(read_request, body, request.headers.get(JSON_LENGTH))
+        parameters, wanted = parameters_of(asked), outputs_of(asked)
+        photos = await asyncio.to_thread(_photos, asked, raw, service)
+        for _ in photos[1:]:
+            places.enter_context(service.admission.place())
+        await snapshot_of(service, parameters.space, response)  # no class space, no need to encode
+        images = await _encoded(photos, service)
+    return await _answer(asked, parameters, wanted, images, response, service)
+
+
+async def _answer(
+    asked: InferRequest,
+    parameters: InferParameters,
+    wanted: dict[str, bool],
+    images: list[ImageState],
+    response: Response,
+    service: Service,
+) -> Response:
+    outputs, revision = await classified(images, tuple(wanted), parameters, response, service)
+    head: dict[str, Any] = {"model_name": service.bundle.model_id, "parameters": {"revision": revision}}
+    if asked.id is not None:
+        head["id"] = asked.id
+    body, json_length = answer_body(head, outputs, wanted)
+    answer = Response(body, media_type="application/json" if json_length is None else "application/octet-stream")
+    if json_length is not None:
+        answer.headers[JSON_LENGTH] = str(json_length)
+    if stale := response.headers.get("X-Registry-Stale"):
+        answer.headers["X-Registry-Stale"] = stale
+    return answer
+
+
+def _photos(asked: InferRequest, raw: bytes, service: Service) -> list[bytes]:
+    """The photos of a request. Raises Problem."""
+    most = service.settings.max_batch
+    if [tensor.name for tensor in asked.inputs] != ["image"]:
+        names = [tensor.name[:40] for tensor in asked.inputs[:10]]
+        raise Problem("invalid-request", f"The inputs are {names}; the model has one.", {"allowed": ["image"]})
+    image: InputTensor = asked.inputs[0]
+    elements = bytes_elements(image, raw)
+    if not 1 <= len(elements) <= most:
+        members = {"got": len(elements), "allowed": f"1…{most}"}
+        raise Problem("invalid-request", f"The request has {len(elements)} photos; 1 to {most} are taken.", members)
+    return [e if isinstance(e, bytes) else photo_from_base64(e, service.settings) for e in elements]
+
+
+async def _encoded(photos: list[bytes], service: Service) -> list[ImageState]:
+    """v and state of each photo, all in the queue together. Raises what the first bad photo raised."""
+    done = await asyncio.gather(*map(service.encode, photos), return_exceptions=True)
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in done if isinstance(result, ImageState)]
+
+
+def _check_model(model: str, service: Service) -> None:
+    served = service.bundle.model_id
+    if model != served:
+        members = {"got": model[:80], "allowed": [served]}
+        raise Problem("model-not-found", f"There is no model {model[:80]!r}; {served!r} is served.", members)
+
+
+def _check_ready(service: Service) -> None:
+    if reasons := service.not_ready():
+        raise Problem("not-ready", "; ".join(reasons) + ".", {"errors": reasons}, {"Retry-After": "1"})

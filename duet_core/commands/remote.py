@@ -1,0 +1,15 @@
+"""How commands reach a running service."""
+
+from __future__ import annotations
+
+import os
+
+from duet_client import DuetClient
+
+DEFAULT = "http://localhost:8000"
+
+
+def connect(server: str | None, key: str | None) -> DuetClient:
+    """A client of the server given, else of DUET_SERVER, else of localhost:8000; likewise the key, and DUET_KEY."""
+    address = server or os.environ.get("DUET_SERVER") or DEFAULT
+    return DuetClient(address, key=key or os.environ.get("DUET_KEY") or None)
