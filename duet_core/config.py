@@ -106,9 +106,6 @@ class LossConfig:
 
     lambda_ar: float = 0.01
     """λ_ar, attribute regression (Eq. 7)."""
-    regression_scale: float = 1.0
-    """s in L_ar = ‖v - s·z‖². 1 is Eq. 7; since L_cc wants a v many times longer than z (|z| = 1), only an s of that
-    length lets both be satisfied. Not in the paper."""
     lambda_sc: float = 0.001
     """λ_sc, self-calibration (Eq. 11)."""
     lambda_con: float = 0.05

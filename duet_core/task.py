@@ -62,7 +62,7 @@ class ZslLoss(nn.Module):
             v = v.float()
             losses = {
                 "cc": class_cross_entropy(v, self.seen_vectors, label),
-                "ar": attribute_regression(v, self._config.regression_scale * self.seen_vectors[label]),
+                "ar": attribute_regression(v, self.seen_vectors[label]),
             }
             total = losses["cc"] + self._config.lambda_ar * losses["ar"]
             if self._config.lambda_sc:
