@@ -30,28 +30,6 @@ def unit_rows(degrees: FloatArray) -> FloatArray:
     return unit
 
 
-def class_vectors(degrees: FloatArray, origin: FloatArray | None = None) -> FloatArray:
-    """Class vectors z (C, A) from degrees (C, A) on any scale: unit rows, or unit rows seen from an origin.
-
-    Without an origin z is Eq. 8's. All birds share most of their attributes, so such z all point nearly the same way;
-    with the mean of the seen classes' unit vectors as the origin, z says how a class differs from them.
-
-    Args:
-        degrees: (C, A), each row with a degree above 0.
-        origin: (A,) from `class_vector_origin`; None for z as printed.
-
-    Raises ClassTableError for a row without direction: no degree at all, or exactly the origin's.
-    """
-    unit = unit_rows(degrees)
-    return unit if origin is None else unit_rows(unit - origin)
-
-
-def class_vector_origin(degrees: FloatArray) -> FloatArray:
-    """(A,) mean of the unit vectors of seen classes with degrees (Cs, A)."""
-    origin: FloatArray = unit_rows(degrees).mean(axis=0, dtype=np.float64).astype(np.float32)
-    return origin
-
-
 @dataclass(frozen=True)
 class ClassTable:
     """C classes with the raw degrees of A attributes, as the benchmark's makers published them.

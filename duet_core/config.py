@@ -31,9 +31,6 @@ class DataConfig:
     """Range of width over height of a random training crop."""
     flip: bool = True
     """Mirror a training crop left to right half of the time."""
-    class_vectors: Literal["plain", "centred"] = "plain"
-    """z of Eqs. 7, 8, 11 and 22: the degrees divided by their norm, or that seen from the mean of the split's seen
-    classes and divided by its norm again (not in the paper)."""
     views: int = 8
     """Random crops cached of each photo when the first stages of the encoder are frozen; unused otherwise."""
     cache: str = ".cache"

@@ -13,7 +13,6 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from duet_core.benchmarks import Benchmark, Split, load_xlsa17
-from duet_core.classes import FloatArray, class_vector_origin, class_vectors
 from duet_core.config import TrainConfig, expand
 from duet_core.evaluation import Judged
 from duet_core.image_source import ImageSource, open_images
@@ -83,19 +82,9 @@ class Experiment:
             class_contrast=self.config.variant == "duet" and self.config.loss.lambda_con > 0,
         )
 
-    def origin(self, split: Split) -> FloatArray | None:
-        """(A,) where centred class vectors are seen from: the mean of the split's seen classes; None for plain ones."""
-        if self.config.data.class_vectors == "plain":
-            return None
-        return class_vector_origin(self.benchmark.classes.raw[split.seen_classes])
-
-    def z(self, split: Split) -> FloatArray:
-        """(C, A) the class vectors that the runs of a split train on and are judged with."""
-        return class_vectors(self.benchmark.classes.raw, self.origin(split))
-
     def class_vectors(self, split: Split) -> ClassVectors:
         """z of the split's seen classes, and of all its classes with the seen ones first."""
-        z = torch.from_numpy(self.z(split))
+        z = torch.from_numpy(self.benchmark.classes.z)
         every = np.concatenate([split.seen_classes, split.unseen_classes])
         return ClassVectors(seen=z[split.seen_classes], every=z[every])
 
@@ -176,7 +165,7 @@ class Experiment:
             label_seen=labels[split.seen_eval],
             v_unseen=self.predict(task, split.unseen_eval),
             label_unseen=labels[split.unseen_eval],
-            class_vectors=self.z(split),
+            class_vectors=self.benchmark.classes.z,
             seen_classes=split.seen_classes,
             unseen_classes=split.unseen_classes,
         )
