@@ -32,11 +32,11 @@ def changed_fields(then: dict[str, Any], config: TrainConfig) -> list[str]:
     """Names such as ``optimizer.epochs`` of what differs between an earlier `recipe` (as it was, or read from JSON) and
     this one. A field that did not exist then counts as having had its default.
     """
-    before = _flat(recipe(TrainConfig(data=DataConfig(root="")))) | _flat(then)
-    return [name for name, value in _flat(recipe(config)).items() if before[name] != value]
+    before = flat(recipe(TrainConfig(data=DataConfig(root="")))) | flat(then)
+    return [name for name, value in flat(recipe(config)).items() if before[name] != value]
 
 
-def _flat(parts: dict[str, Any]) -> dict[str, Any]:
+def flat(parts: dict[str, Any]) -> dict[str, Any]:
     """Section and field joined by a dot; tuples as the lists that JSON makes of them."""
     plain: dict[str, Any] = json.loads(json.dumps(parts))
     return {

@@ -18,8 +18,15 @@ def test_the_page_shows_the_table_of_the_records(page: str) -> None:
     assert results.run(RECORDS) in (ROOT / page).read_text(encoding="utf-8")
 
 
+def test_the_results_page_shows_the_table_of_the_validation_runs() -> None:
+    table = results.run(RECORDS, split="validation", config=ROOT / "training" / "configs" / "birds.yaml")
+    assert table in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert "| `none` | 0 |" in table  # the recipe itself
+    assert "| `variant=vision_only` | 0 |" in table
+
+
 def test_every_row_was_judged_on_the_same_photos() -> None:
-    tests = [record for record in map(Record.read, RECORDS.glob("*.json")) if record.split == "test"]
+    tests = list(map(Record.read, RECORDS.glob("*.json")))
     assert len(tests) > 1
     assert len({tuple(record.photos.items()) for record in tests}) == 1
     assert all(record.recipe["data"] == tests[0].recipe["data"] for record in tests)

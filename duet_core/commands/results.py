@@ -1,38 +1,71 @@
-"""`duet results`: the table of finished runs, as Markdown."""
+"""`duet results`: tables of finished runs, as Markdown."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Literal
 
+from duet_core.checkpoint import flat, recipe
+from duet_core.config_file import load_config
 from duet_core.protocol import Record
 
 _NAMES = ("T1", "U", "S", "H", "AUSUC")
 
 
-def run(folder: Path) -> str:
-    """Print mean ± standard deviation over seeds of every row whose test records lie below a folder.
+def run(folder: Path, *, split: Literal["test", "validation"] = "test", config: Path | None = None) -> str:
+    """Print what finished runs below a folder were judged at.
+
+    Of test: mean ± standard deviation over the seeds of every row. Of validation: one line for each run, with what its
+    recipe changes.
 
     Args:
         folder: such as runs/birds, or training/records/birds in the repository.
+        split: test or validation.
+        config: the recipe that validation runs are compared with; default training/configs/birds.yaml.
 
     Raises FileNotFoundError when there is none.
     """
-    rows: dict[str, list[Record]] = {}
+    records = list(_records(folder, split))
+    if not records:
+        raise FileNotFoundError(f"no {split} records below {folder}; run: duet train training/configs/birds.yaml")
+    names = " | ".join(_NAMES)
+    if split == "test":
+        return _table(f"| row | seeds | {names} | minutes a run |", _test_lines(records))
+    base = flat(recipe(load_config(config or Path("training/configs/birds.yaml"))))
+    return _table(f"| changes | seed | {names} |", _validation_lines(records, base))
+
+
+def _table(head: str, lines: Iterator[str]) -> str:
+    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *lines])
+
+
+def _records(folder: Path, split: str) -> Iterator[Record]:
     for file in sorted(folder.rglob("*.json")):
         content = json.loads(file.read_text())
-        if isinstance(content, dict) and content.get("split") == "test" and "metrics" in content:
-            rows.setdefault(content["row"], []).append(Record(**content))
-    if not rows:
-        raise FileNotFoundError(f"no test records below {folder}; run: duet train training/configs/birds.yaml")
-    head = f"| row | seeds | {' | '.join(_NAMES)} | minutes a run |"
-    lines = [head, "|---" * (len(_NAMES) + 3) + "|"]
-    for row, records in sorted(rows.items(), key=lambda item: fmean(one.metrics["H"] for one in item[1])):
-        figures = " | ".join(_mean_and_deviation([100 * one.metrics[name] for one in records]) for name in _NAMES)
-        minutes = fmean(one.seconds for one in records) / 60
-        lines.append(f"| {row} | {len(records)} | {figures} | {minutes:.1f} |")
-    return "\n".join(lines)
+        if isinstance(content, dict) and content.get("split") == split and "metrics" in content:
+            yield Record(**content)
+
+
+def _test_lines(records: list[Record]) -> Iterator[str]:
+    """One line a row of the paper's kind, the best H last."""
+    rows: dict[str, list[Record]] = {}
+    for record in records:
+        rows.setdefault(record.row, []).append(record)
+    for row, runs in sorted(rows.items(), key=lambda item: fmean(one.metrics["H"] for one in item[1])):
+        figures = " | ".join(_mean_and_deviation([100 * one.metrics[name] for one in runs]) for name in _NAMES)
+        yield f"| {row} | {len(runs)} | {figures} | {fmean(one.seconds for one in runs) / 60:.1f} |"
+
+
+def _validation_lines(records: list[Record], base: dict[str, object]) -> Iterator[str]:
+    """One line a run, as `--set` would make it from the recipe, the best AUSUC last."""
+    for record in sorted(records, key=lambda one: one.metrics["AUSUC"]):
+        own = flat(record.recipe)
+        changes = [f"{name}={json.dumps(own[name])}" for name in base if name in own and own[name] != base[name]]
+        figures = " | ".join(f"{100 * record.metrics[name]:.1f}" for name in _NAMES)
+        yield f"| `{' '.join(changes).replace(chr(34), '') or 'none'}` | {record.seed} | {figures} |"
 
 
 def _mean_and_deviation(values: list[float]) -> str:
