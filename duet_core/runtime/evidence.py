@@ -1,0 +1,65 @@
+"""Absolute evidence that a photo shows one of the candidates at all: what "none of these" is decided by.
+
+A probability cannot say so: with a single candidate it is 1. Letter key: A attributes, n candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet_core.classes import FloatArray
+
+EvidenceKind = Literal["max_cosine", "centred_cosine"]
+KINDS: tuple[EvidenceKind, ...] = ("max_cosine", "centred_cosine")
+
+DoubleArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """How well a photo's attributes fit a class, in -1…1, whatever other candidates there are.
+
+    "max_cosine" is the cosine of v and z. "centred_cosine" is the cosine of what is left of both when the direction of
+    the mean seen class is taken out: every bird is much like the mean bird, so only the rest tells birds from one
+    another, and from things that are no birds.
+
+    Attributes:
+        kind: which of the two.
+        mean: (A,) unit direction of the mean seen class; not used by "max_cosine".
+    """
+
+    kind: EvidenceKind
+    mean: FloatArray
+
+    @classmethod
+    def of(cls, kind: EvidenceKind, seen_z: FloatArray) -> Evidence:
+        """Evidence of this kind for a model whose seen classes have the class vectors `seen_z` (C, A)."""
+        mean = np.asarray(seen_z, dtype=np.float64).mean(axis=0)
+        unit = (mean / np.linalg.norm(mean)).astype(np.float32)
+        unit.setflags(write=False)
+        return cls(kind, unit)
+
+    def values(self, v: FloatArray, scores: DoubleArray, along_mean: FloatArray | None = None) -> DoubleArray:
+        """(n,) evidence for each candidate; 0 for a photo or class without a direction.
+
+        Args:
+            v: (A,) predicted attributes.
+            scores: (n,) v·z of the candidates.
+            along_mean: (n,) z·mean of the candidates; needed for "centred_cosine".
+        """
+        photo = np.asarray(v, dtype=np.float64)
+        length = float(np.linalg.norm(photo))
+        if self.kind == "max_cosine":
+            return scores / length if length > 0 else np.zeros(len(scores))
+        assert along_mean is not None
+        own, shared = float(photo @ self.mean), np.asarray(along_mean, dtype=np.float64)
+        photo_rest = np.sqrt(max(length**2 - own**2, 0.0))
+        class_rest = np.sqrt(np.maximum(1.0 - shared**2, 0.0))
+        product = photo_rest * class_rest
+        rest = scores - own * shared
+        small = product <= 1e-6 * max(length, 1e-12)  # nothing but the mean is left: no direction, no evidence
+        return np.where(small, 0.0, np.clip(rest / np.where(small, 1.0, product), -1.0, 1.0))
