@@ -1,4 +1,4 @@
-"""Where in a whole photo a crop was cut out: the box is found again by matching, when only the two pictures are left."""
+"""Where in a whole photo a crop was cut out, found again by matching when only the two pictures are left."""
 
 from __future__ import annotations
 
@@ -88,7 +88,10 @@ def _integral(values: DoubleArray) -> DoubleArray:
 def _windows(integral: DoubleArray, height: int, width: int) -> DoubleArray:
     """Sums over all windows of this size, from an integral image."""
     return np.asarray(
-        integral[height:, width:] - integral[:-height, width:] - integral[height:, :-width] + integral[:-height, :-width]
+        integral[height:, width:]
+        - integral[:-height, width:]
+        - integral[height:, :-width]
+        + integral[:-height, :-width]
     )
 
 

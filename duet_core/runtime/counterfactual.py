@@ -1,7 +1,7 @@
 """What would change the answer: the fewest edits of a class's degrees, or of the photo's attributes, that let it win.
 
-Letter key: A attributes. A class has degrees d in 0…1 and the class vector z = d/|d|, so its score v·d/|d| is not linear
-in d: raising one degree lowers all other components of z. That is taken into account exactly.
+Letter key: A attributes. A class has degrees d in 0…1 and the class vector z = d/|d|, so its score v·d/|d| is not
+linear in d: raising one degree lowers all other components of z. That is taken into account exactly.
 """
 
 from __future__ import annotations

@@ -18,6 +18,9 @@ KINDS: tuple[EvidenceKind, ...] = ("max_cosine", "centred_cosine")
 
 DoubleArray = NDArray[np.float64]
 
+_NOTHING = 1e-3
+"""What is left of a vector of length 1 beside the mean, below which it is rounding and has no direction."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -56,10 +59,10 @@ class Evidence:
         if self.kind == "max_cosine":
             return scores / length if length > 0 else np.zeros(len(scores))
         assert along_mean is not None
-        own, shared = float(photo @ self.mean), np.asarray(along_mean, dtype=np.float64)
-        photo_rest = np.sqrt(max(length**2 - own**2, 0.0))
+        shared = np.asarray(along_mean, dtype=np.float64)
+        own = float(photo @ self.mean)
+        photo_rest = float(np.linalg.norm(photo - own * self.mean.astype(np.float64)))
         class_rest = np.sqrt(np.maximum(1.0 - shared**2, 0.0))
-        product = photo_rest * class_rest
-        rest = scores - own * shared
-        small = product <= 1e-6 * max(length, 1e-12)  # nothing but the mean is left: no direction, no evidence
-        return np.where(small, 0.0, np.clip(rest / np.where(small, 1.0, product), -1.0, 1.0))
+        is_mean = (class_rest < _NOTHING) | (photo_rest <= _NOTHING * length)
+        length_rest = np.where(is_mean, 1.0, photo_rest * class_rest)
+        return np.where(is_mean, 0.0, np.clip((scores - own * shared) / length_rest, -1.0, 1.0))

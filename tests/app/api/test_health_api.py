@@ -65,6 +65,8 @@ def test_the_api_description_shows_bodies_and_every_route(client: httpx.Client) 
         "/classes",
         "/classes/{class_id}",
         "/attributes",
+        "/calibration",
+        "/model",
         "/livez",
         "/readyz",
         "/metrics",
