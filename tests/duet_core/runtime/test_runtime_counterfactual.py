@@ -33,7 +33,7 @@ def best_score(v: DoubleArray, degrees: DoubleArray, rows: tuple[int, ...]) -> f
     for start in (*corners, *generator.random((4, len(rows)))):
         inside: DoubleArray = np.clip(start, 0.02, 0.98)
         box = Bounds(np.zeros(len(rows)), np.ones(len(rows)))
-        result = minimize(lambda x: -score(x), inside, bounds=box, method="L-BFGS-B")
+        result = minimize(lambda x: -score(x), inside, bounds=box, method="L-BFGS-B")  # type: ignore[call-overload]
         found = max(found, -float(result.fun))
     return found
 
