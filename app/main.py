@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from app import __version__, problems
-from app.api import attributes, calibration, classes, classify, explain, health, model, translation
+from app.api import attributes, calibration, classes, classify, explain, health, heat_map, model, translation
 from app.api.bodies import MULTIPART_OVERHEAD
 from app.body_limit import LimitBodies
 from app.metrics import MeasureRequests, Metrics
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses={"default": problems.RESPONSE},
     )
-    for part in (classify, explain, classes, attributes, calibration, model, health, pages):
+    for part in (classify, explain, heat_map, classes, attributes, calibration, model, health, pages):
         app.include_router(part.router)
     pages.mount_assets(app)
     problems.install(app)
