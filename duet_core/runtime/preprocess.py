@@ -65,7 +65,7 @@ class Preprocessing:
         """(S, S, 3) what prepared pixels (3, S, S) show: the inverse of `__call__` but for the crop and the scaling."""
         mean, std = (np.asarray(values, dtype=np.float32)[:, None, None] for values in (self.mean, self.std))
         values = np.rint((pixels * std + mean) * 255)
-        return np.clip(values, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+        return np.asarray(np.clip(values, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
     def to_json(self) -> dict[str, Any]:
         """The `preprocessing` entry of a bundle's manifest."""

@@ -1,0 +1,45 @@
+"""`duet maps`: do heat maps point at the bird? Judged with the box of whole photos, against the centre."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from duet_core.benchmarks import load_xlsa17
+from duet_core.commands.location import bundle_folder
+from duet_core.judging.photos import whole_photos
+from duet_core.judging.pointing import centre, occlusion_mapper, play, seen_photos
+from duet_core.runtime import Encoder, open_bundle
+from duet_core.runtime.heat_map import Occlusion
+
+_OTHERS = {
+    "occlusion, patch 1/4, 7 x 7": Occlusion(patch=1 / 4, steps=7),
+    "occlusion, patch 1/2": Occlusion(patch=1 / 2),
+}
+
+
+def run(
+    data: Path, whole: Path, *, bundle: Path | None = None, photos: int = 240, others: bool = False
+) -> Iterator[str]:
+    """Play the pointing game with the maps of the service on half of the classes, and on the other half.
+
+    The box is where the benchmark's crop of the same name lies in the whole photo, found by matching. Photos that the
+    bird fills (more than 60 % of the square) are left out. The patch was chosen on the first half of the classes.
+
+    Args:
+        data: folder of the benchmark, in the xlsa17 layout.
+        whole: folder of whole photos, <class>/<photo>.jpg.
+        bundle: folder of the exported model; default DUET_BUNDLE, else models/birds.
+        photos: whole photos to use, evenly from the classes.
+        others: also try the patches that were not chosen, on the first half.
+    """
+    opened, benchmark = open_bundle(bundle_folder(bundle)), load_xlsa17(data)
+    encoder = Encoder(opened)
+    seen = seen_photos(whole_photos(whole, benchmark, photos), encoder, opened.preprocessing)
+    classes = sorted({photo.class_name for photo in seen})
+    mappers = {"centre": centre, "occlusion, patch 1/3, 5 x 5": occlusion_mapper(encoder, Occlusion())}
+    more = {name: occlusion_mapper(encoder, occlusion) for name, occlusion in _OTHERS.items()} if others else {}
+    for name, chosen, tried in (("chosen on", classes[::2], mappers | more), ("reported on", classes[1::2], mappers)):
+        part = [photo for photo in seen if photo.class_name in chosen]
+        yield f"\n{name}: {len(part)} photos of {len(chosen)} classes, first prediction of {opened.model_id}"
+        yield play(part, tried, opened, encoder)
