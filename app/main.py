@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_origins=list(chosen.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Content-Type"],
-            expose_headers=["Location", "Retry-After", "X-Registry-Stale"],
+            expose_headers=["Location", "Retry-After", "X-Registry-Stale", "X-Map-Of"],
         )
     app.add_middleware(MeasureRequests, metrics=metrics)
     return app

@@ -16,6 +16,7 @@ from duet_core.judging.pointing import (
     hottest,
     in_square,
     occlusion_mapper,
+    off_centre,
     play,
     seen_photos,
     share_inside,
@@ -46,7 +47,7 @@ def seen(box: tuple[float, float, float, float]) -> Seen:
 
 def test_hits_and_shares() -> None:
     photo = seen((10, 0, 30, 10))
-    assert (photo.area, photo.is_off_centre) == (0.25, True)
+    assert photo.area == 0.25
     heat = np.zeros((20, 20))
     heat[2, 15] = 3
     heat[18, 2], heat[19, 19] = 1, -9
@@ -75,6 +76,23 @@ def test_occlusion_points_at_what_the_model_reads(tmp_path: Path) -> None:
     assert photos[0].holds(*hottest(heat))
     rows = play(photos, {"centre": centre, "occlusion": occlusion_mapper(encoder, Occlusion())}, bundle, encoder)
     assert rows.splitlines()[2].split(" | ")[:2] == ["| centre", "0.000"]
+
+
+@pytest.mark.parametrize("box", [(20, 30, 60, 50), (250, 120, 60, 70), (140, 90, 70, 60), (100, 10, 110, 60)])
+def test_a_window_holds_the_bird_off_its_centre(box: tuple[int, int, int, int]) -> None:
+    photo = Image.new("RGB", (340, 256), "black")
+    photo.paste("white", (box[0], box[1], box[0] + box[2], box[1] + box[3]))
+    moved = off_centre(WholePhoto("a", "c", photo, Box(*box, 1.0)))
+    assert moved is not None
+    assert moved.image.width == moved.image.height
+    rows, columns = np.nonzero(np.asarray(moved.image.convert("L")) > 128)
+    found = (columns.min(), rows.min(), columns.max() + 1 - columns.min(), rows.max() + 1 - rows.min())
+    assert found == (moved.box.left, moved.box.top, *box[2:])
+    assert not moved.box.contains(moved.image.width / 2, moved.image.height / 2)
+
+
+def test_a_bird_that_fills_the_photo_is_always_in_the_centre() -> None:
+    assert off_centre(WholePhoto("a", "c", Image.new("RGB", (340, 256)), Box(10, 10, 320, 240, 1.0))) is None
 
 
 def test_scenery_is_beside_the_bird() -> None:
