@@ -59,9 +59,8 @@ def evidence_scores(known: Known) -> dict[str, Score]:
     of_state = _mahalanobis(known.train.state)
     scores["Mahalanobis of the state"] = lambda photos, z: -of_state(photos.state)  # noqa: ARG005
     scores["Mahalanobis of v"] = lambda photos, z: -of_v(photos.v)  # noqa: ARG005
-    every = known.train[slice(0, None, 4)]
     for name, weight in (("centred_cosine + ½ Mahalanobis of v", 0.5), ("centred_cosine + Mahalanobis of v", 1.0)):
-        scores[name] = _sum(scores["centred_cosine"], scores["Mahalanobis of v"], weight, every, known.seen_z)
+        scores[name] = _sum(scores["centred_cosine"], scores["Mahalanobis of v"], weight, known.train, known.seen_z)
     return scores
 
 

@@ -12,7 +12,7 @@ from duet_core.classes import BoolArray, IntArray
 from duet_core.judging.curves import area, risk_coverage
 from duet_core.judging.tables import table
 from duet_core.runtime.calibration import Calibration
-from duet_core.runtime.conformal import order_statistic, percentile_bounds
+from duet_core.runtime.conformal import order_statistic, percentile_bounds, photos_needed
 
 DoubleArray = NDArray[np.float64]
 
@@ -92,8 +92,7 @@ def compare_sets(scores: DoubleArray, label: IntArray, temperature: float) -> st
             for _ in range(_REPEATS):
                 order = generator.permutation(len(label))
                 first, second = order[: len(order) // 2], order[len(order) // 2 :]
-                bound = order_statistic(own[first], wanted)
-                assert bound is not None
+                bound = _bound(own[first], wanted)
                 inside = values[second] <= bound
                 size = inside.sum(axis=1)
                 reached.append([(own[second] <= bound).mean(), size.mean(), (size == 0).mean()])
@@ -123,6 +122,14 @@ def judge_sets(scores: DoubleArray, label: IntArray, is_seen: BoolArray, calibra
     return table(head, rows)
 
 
+def _bound(values: DoubleArray, wanted: float) -> float:
+    bound = order_statistic(values, wanted)
+    if bound is None:
+        needed = photos_needed(wanted)
+        raise ValueError(f"{len(values)} photos to calibrate with; a coverage of {wanted:g} needs at least {needed}")
+    return bound
+
+
 Halving = tuple[IntArray, IntArray]
 
 
@@ -143,9 +150,7 @@ def _bounds(
         found = []
         for number in range(_REPEATS):
             rows = np.concatenate([halves[group][number][0] for group in groups])
-            bound = order_statistic(own[rows], wanted)
-            assert bound is not None
-            found.append(bound)
+            found.append(_bound(own[rows], wanted))
         return found
 
     ways = [
