@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.tiny_bundle import ALL_BLUE, CALIBRATION, SEEN, picture_bytes
+from duet_core.runtime import Evidence, open_bundle
+from tests.service_process import ServiceProcess
+from tests.tiny_bundle import ALL_BLUE, CALIBRATION, SEEN, picture_bytes, write_manifest, write_tiny_bundle
 
 PICTURES = {
     "red-bird": ("red", "red"),
@@ -149,3 +152,65 @@ def test_sets_follow_the_gamma_of_the_request(client: httpx.Client, space: str) 
     assert "red-bird" in far["set"]
     assert near["set"] == ["red-bird"]
     assert np.array_equal(sorted(set(far["set"])), sorted(far["set"]))
+
+
+NEWER: dict[str, Any] = {
+    "evidence": "centred_cosine",
+    "threshold": 0.5,
+    "n_seen": 5,
+    "n_unseen": 3,
+    "ece_seen_before": 0.3,
+    "ece_seen_after": 0.02,
+    "ece_unseen_before": 0.4,
+    "ece_unseen_after": 0.03,
+    "false_reject_seen": 0.04,
+    "false_reject_unseen": 0.06,
+    "margins_seen": np.linspace(0, 1, 101).tolist(),
+    "margins_unseen": np.linspace(0, 2, 101).tolist(),
+}
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, Path]]:
+    """A service whose bundle was calibrated anew: other evidence, either group's figures, margins."""
+    folder = tmp_path_factory.mktemp("newer")
+    bundle = write_tiny_bundle(folder / "bundle")
+    (bundle / "calibration.json").write_text(json.dumps(CALIBRATION | NEWER))
+    write_manifest(bundle)
+    running = ServiceProcess(folder, bundle=bundle, store=f"sqlite:///{folder}/classes.sqlite")
+    yield running.start().client, bundle
+    running.close()
+
+
+def test_a_newer_bundle_publishes_either_group(newer: tuple[httpx.Client, Path]) -> None:
+    shown = newer[0].get("/model").json()["calibration"]
+    assert (shown["evidence"], shown["prediction_sets"]) == ("centred_cosine", True)
+    assert shown["ece_seen"] == {"before": 0.3, "after": 0.02}
+    assert shown["ece_unseen"] == {"before": 0.4, "after": 0.03}
+    assert (shown["false_reject_seen"], shown["false_reject_unseen"]) == (0.04, 0.06)
+    assert (shown["photos_seen"], shown["photos_unseen"]) == (5, 3)
+
+
+def test_sets_of_a_bundle_are_never_called_valid(newer: tuple[httpx.Client, Path]) -> None:
+    client, _ = newer
+    answer = classify(client, "default", "red-crowned-bird", coverage=0.9)
+    scores = {p["class_id"]: p["calibrated_score"] for p in answer["predictions"]}
+    within = [name for name, score in scores.items() if max(scores.values()) - score <= 0.9]
+    assert answer["coverage"]["set"] == within
+    assert answer["coverage"]["guarantee"].startswith("void: measured on validation classes")
+    label(client, "default", 12).raise_for_status()
+    assert classify(client, "default", coverage=0.9)["coverage"]["guarantee"] == "valid"
+
+
+def test_the_decision_is_by_the_bundle_s_evidence(newer: tuple[httpx.Client, Path]) -> None:
+    client, folder = newer
+    bundle = open_bundle(folder)
+    answer = classify(client, "default", "red-bird")
+    parts = client.get("/explain", params={"image_id": answer["image_id"]}).json()["class"]["contributions"]
+    by_name = {part["attribute"]: part["v"] for part in parts}
+    v = np.array([by_name[key] for key in bundle.schema.keys], dtype=np.float32)
+    evidence = Evidence.of("centred_cosine", bundle.classes.z)
+    values = evidence.values(v, (bundle.classes.z @ v).astype(np.float64), bundle.classes.along(evidence.mean))
+    assert answer["decision"]["score"] == pytest.approx(values.max(), abs=1e-5)
+    assert answer["decision"]["threshold"] == 0.5
+    assert answer["decision"]["accepted"] is True

@@ -28,7 +28,9 @@ def pixels() -> np.ndarray:
 def test_the_part_that_matters_is_hottest(pixels: np.ndarray, occlusion: Occlusion) -> None:
     copies = occlusion.covered(pixels)
     assert copies.shape == (occlusion.count, 3, SIZE, SIZE)
-    heat = occlusion.heat(bright_part(pixels[None])[0], bright_part(copies), np.array([1.0, 0.0]), SIZE)
+    heat = occlusion.heat(
+        bright_part(pixels[None])[0], bright_part(copies), np.array([1.0, 0.0], dtype=np.float32), SIZE
+    )
     assert heat[40:, 40:].mean() > 5 * abs(heat[:30, :30]).mean()
     y, x = np.unravel_index(int(heat.argmax()), heat.shape)
     assert y >= 40
@@ -39,8 +41,10 @@ def test_heat_is_linear_in_the_weights(pixels: np.ndarray) -> None:
     """So one set of covered photos explains every class, every attribute and every difference of two classes."""
     occlusion = Occlusion()
     v, covered = bright_part(pixels[None])[0], bright_part(occlusion.covered(pixels))
-    first, second = (occlusion.heat(v, covered, weights, SIZE) for weights in np.eye(2))
-    np.testing.assert_allclose(occlusion.heat(v, covered, np.array([2.0, -3.0]), SIZE), 2 * first - 3 * second)
+    first, second = (occlusion.heat(v, covered, weights, SIZE) for weights in np.eye(2, dtype=np.float32))
+    np.testing.assert_allclose(
+        occlusion.heat(v, covered, np.array([2.0, -3.0], dtype=np.float32), SIZE), 2 * first - 3 * second, atol=1e-9
+    )
 
 
 def test_every_pixel_is_covered_and_only_one_patch_a_copy(pixels: np.ndarray) -> None:
