@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from app.engine.admission import Admission
 from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, RedisImageStates
 from app.engine.inference import Inference
 from app.engine.labelled import LabelledPhotos, MemoryLabelledPhotos, RedisLabelledPhotos
+from app.engine.margins import MarginCache
 from app.engine.photos import PhotoLimits, PhotoReader
 from app.metrics import Metrics
 from app.registry.follower import Follower
@@ -44,6 +45,7 @@ class Service:
     inference: Inference
     states: ImageStates
     labelled: LabelledPhotos
+    margins: MarginCache = field(default_factory=MarginCache)
     checked: bool = False
     """Whether the model has answered its first photo in this process."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.answers import Answer
 from app.api.bodies import IMAGE_TYPES, PHOTO_BODY, read_json, read_photo
-from app.api.coverage import Question, margins_of
 from app.api.deps import Gamma, Space, TheService, snapshot_of
 from app.engine.labelled import MOST_PHOTOS, Labelled
+from app.engine.margins import Margins, Question
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -173,11 +172,10 @@ def _check_classes(snapshot: Snapshot, class_ids: list[str]) -> None:
 
 async def _state(service: Service, response: Response, space: str, gamma: float | None) -> CalibrationState:
     snapshot, labelled = await snapshot_of(service, space, response), await service.labelled.find(space)
-    if labelled is None:
-        found, seen = np.empty(0), np.empty(0, dtype=np.bool_)
-    else:
-        question = Question(snapshot, service.gamma(snapshot, gamma), "all")
-        found, seen = await asyncio.to_thread(margins_of, labelled, question)
+    known = Margins(np.empty(0), np.empty(0, dtype=np.bool_))
+    if labelled is not None:
+        known = await service.margins.of(labelled, Question(snapshot, service.gamma(snapshot, gamma), "all"))
+    found, seen = known.found, known.seen
     return CalibrationState(
         photos=len(found),
         photos_seen=int(seen.sum()),

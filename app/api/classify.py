@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.answers import Classification, Decision, Model, Prediction
 from app.api.bodies import PHOTO_BODY, read_photo
-from app.api.coverage import Question, classes_at
+from app.api.coverage import classes_at
 from app.api.deps import Gamma, Space, TheService, snapshot_of
+from app.engine.margins import Question
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot

@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-
-import numpy as np
 
 from app.api.answers import ClassesAtCoverage
 from app.engine.image_states import ImageState
 from app.engine.labelled import Labelled
+from app.engine.margins import Question
 from app.problems import Problem
-from app.registry.snapshot import Snapshot
 from app.service import Service
-from duet_core.classes import BoolArray
-from duet_core.runtime import Candidates, score_candidates
-from duet_core.runtime.conformal import (
-    Bounds,
-    CoverageError,
-    DoubleArray,
-    bounds,
-    margins,
-    percentile_bounds,
-    prediction_set,
-)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What sets depend on beside the photo: the snapshot, γ and which classes compete."""
-
-    snapshot: Snapshot
-    gamma: float
-    candidates: Candidates
+from duet_core.runtime import score_candidates
+from duet_core.runtime.conformal import Bounds, CoverageError, bounds, percentile_bounds, prediction_set
 
 
 async def classes_at(service: Service, image: ImageState, question: Question, coverage: float) -> ClassesAtCoverage:
@@ -57,27 +36,13 @@ async def limits_for(service: Service, question: Question, coverage: float) -> t
     labelled = await service.labelled.find(space)
     if labelled is None:
         return _limits_of_bundle(service, coverage)
-    found, seen = await asyncio.to_thread(margins_of, labelled, question)
+    known = await service.margins.of(labelled, question)
     groups = [kind for kind, any_ in _groups(question).items() if any_]
     try:
-        limits = bounds(found, seen, coverage, groups)
+        limits = bounds(known.found, known.seen, coverage, groups)
     except CoverageError as error:
         raise Problem("no-calibration-photos", f"Space {space!r}: {error}.", {"got": f"coverage={coverage}"}) from None
     return limits, _guarantee(labelled, question, limits)
-
-
-def margins_of(labelled: Labelled, question: Question) -> tuple[DoubleArray, BoolArray]:
-    """Margins of the labelled photos whose class is a candidate, and whether those classes are seen.
-
-    What is promised is for photos whose class is a candidate, so the others say nothing of it.
-    """
-    classes = question.snapshot.classes
-    candidates = set(classes.rows(question.candidates).tolist())
-    rows = [classes.row(class_id) for class_id in labelled.class_ids]
-    kept = [place for place, row in enumerate(rows) if row is not None and row in candidates]
-    chosen = np.array([rows[place] for place in kept], dtype=np.int64)
-    found = margins(labelled.v[kept], chosen, classes, gamma=question.gamma, candidates=question.candidates)
-    return found, classes.seen[chosen]
 
 
 def _groups(question: Question) -> dict[str, bool]:

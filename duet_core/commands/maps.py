@@ -12,10 +12,7 @@ from duet_core.judging.pointing import centre, occlusion_mapper, off_centre, pla
 from duet_core.runtime import Encoder, open_bundle
 from duet_core.runtime.heat_map import Occlusion
 
-_OTHERS = {
-    "occlusion, patch 1/4, 7 x 7": Occlusion(patch=1 / 4, steps=7),
-    "occlusion, patch 1/2": Occlusion(patch=1 / 2),
-}
+_OTHERS = (Occlusion(patch=1 / 4, steps=7), Occlusion(patch=1 / 3, steps=7), Occlusion(patch=1 / 2, steps=5))
 
 
 def run(
@@ -40,8 +37,8 @@ def run(
     found = list(whole_photos(whole, benchmark, photos))
     classes = sorted({photo.class_name for photo in found})
     moved = [window for photo in found if (window := off_centre(photo)) is not None]
-    mappers = {"centre": centre, "occlusion, patch 1/3, 5 x 5": occlusion_mapper(encoder, Occlusion())}
-    more = {name: occlusion_mapper(encoder, occlusion) for name, occlusion in _OTHERS.items()} if others else {}
+    mappers = {"centre": centre, _name(Occlusion()): occlusion_mapper(encoder, Occlusion())}
+    more = {_name(one): occlusion_mapper(encoder, one) for one in _OTHERS} if others else {}
     for what, pictures in (("whole photos", found), ("windows with the bird off centre", moved)):
         seen = seen_photos(pictures, encoder, opened.preprocessing)
         for use, chosen, tried in (
@@ -51,3 +48,7 @@ def run(
             part = [photo for photo in seen if photo.class_name in chosen]
             yield f"\n{use} {what}: {len(chosen)} classes, first prediction of {opened.model_id}"
             yield play(part, tried, opened, encoder)
+
+
+def _name(occlusion: Occlusion) -> str:
+    return f"occlusion, patch 1/{1 / occlusion.patch:.0f}, {occlusion.steps} x {occlusion.steps}"

@@ -55,7 +55,10 @@ class Occlusion:
         return copies
 
     def heat(self, v: FloatArray, covered_v: FloatArray, weights: FloatArray, size: int) -> DoubleArray:
-        """(S, S) what v·weights loses on average when a patch that holds the pixel is covered.
+        """(S, S) what v·weights loses around each pixel, interpolated between the middles of the patches.
+
+        The loss of a patch counts as much as covering it moves v at all: a score that falls where v hardly moves is
+        chance. Linear in the weights, so that the map of a difference is the difference of the maps.
 
         Args:
             v: (A,) of the photo.
@@ -63,12 +66,20 @@ class Occlusion:
             weights: (A,) a class vector, the difference of two, or 1 at one attribute.
             size: S.
         """
-        lost = (np.asarray(v, dtype=np.float64) - covered_v) @ np.asarray(weights, dtype=np.float64)  # (M,)
+        away = np.asarray(v, dtype=np.float64) - covered_v  # (M, A)
+        lost = away @ np.asarray(weights, dtype=np.float64) * np.linalg.norm(away, axis=1)  # (M,)
         total, times = np.zeros((size, size)), np.zeros((size, size))
         for loss, (rows, columns) in zip(lost, self._squares(size), strict=True):
-            total[rows, columns] += loss
-            times[rows, columns] += 1
-        return total / np.maximum(times, 1)
+            near = _tent(rows.stop - rows.start)
+            total[rows, columns] += loss * near
+            times[rows, columns] += near
+        return total / np.maximum(times, 1e-9)
+
+
+def _tent(side: int) -> DoubleArray:
+    """(side, side) how near each pixel of a patch is to its middle: 1 there, falling to nearly 0 at the edges."""
+    near = 1 - np.abs(np.arange(side) - (side - 1) / 2) / (side / 2 + 0.5)
+    return np.asarray(near[:, None] * near[None])
 
 
 def overlay(photo: Image.Image, heat: DoubleArray) -> Image.Image:
