@@ -83,7 +83,7 @@ def _tent(side: int) -> DoubleArray:
 
 
 def overlay(photo: Image.Image, heat: DoubleArray) -> Image.Image:
-    """The photo with its heat laid over it: yellow to red where covering costs score, nothing where it costs none.
+    """The photo in grey, yellow to red where covering costs score, and left as it is where it costs none.
 
     Args:
         photo: an RGB picture of any size; `heat` (S, S) is brought to it.
@@ -93,5 +93,6 @@ def overlay(photo: Image.Image, heat: DoubleArray) -> Image.Image:
     share = (values / values.max() if values.max() > 0 else values)[..., None]  # (H, W, 1)
     colour = np.concatenate([np.full_like(share, 255), 220 * (1 - share), np.zeros_like(share)], axis=2)
     opacity = _STRONGEST * np.clip((share - 0.2) / 0.8, 0, 1)
-    mixed = np.asarray(photo, dtype=np.float64) * (1 - opacity) + colour * opacity
+    grey = photo.convert("L").convert("RGB")  # on a yellow bird yellow would not be seen
+    mixed = np.asarray(grey, dtype=np.float64) * (1 - opacity) + colour * opacity
     return Image.fromarray(mixed.round().astype(np.uint8))

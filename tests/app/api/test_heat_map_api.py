@@ -24,7 +24,8 @@ def change(client: httpx.Client, photo: tuple[str, str], **query: Any) -> NDArra
     assert answer.headers["content-type"] == "image/png"
     drawn = Image.open(io.BytesIO(answer.content))
     assert drawn.size == (2 * PREPROCESSING.size,) * 2
-    plain = Image.open(io.BytesIO(picture_bytes(*photo))).resize(drawn.size, Image.Resampling.NEAREST)
+    plain = Image.open(io.BytesIO(picture_bytes(*photo))).convert("L").convert("RGB")
+    plain = plain.resize(drawn.size, Image.Resampling.NEAREST)
     difference = np.abs(np.asarray(drawn, dtype=np.float64) - np.asarray(plain, dtype=np.float64))
     middle = drawn.height // 2
     difference[middle - 4 : middle + 4] = 0  # the edge of the two colours is drawn smoothly
