@@ -62,8 +62,8 @@ async def heat_map(
 ) -> Response:
     """Cover parts of the photo one after the other and colour those without which the score falls.
 
-    The answer is a PNG of what the model sees of the photo (its centre square); the header `X-Map-Of` names its
-    subject. The photo is not kept, so it has to be sent; a map costs as much as classifying 26 photos.
+    The answer is a PNG of what the model sees of the photo (its centre square, in grey); the header `X-Map-Of` names
+    its subject. The photo is not kept, so it has to be sent; a map costs as much as classifying 26 photos.
     """
     if attribute is not None and (class_id is not None or versus is not None):
         raise Problem("invalid-parameter", "A map is of a class or of an attribute.", {"got": "both"})

@@ -22,8 +22,8 @@ def run(
 
     The box is where the benchmark's crop of the same name lies in the whole photo, found by matching. Photos that the
     bird fills (more than 60 % of the square) are left out. In whole photos the centre is nearly always right, so
-    windows of the photos in which the bird is off centre are judged too. The patch was chosen on the first half of the
-    classes.
+    windows of the photos in which the bird is off centre are judged too. What is to be chosen (the patch) may be chosen
+    on the first half of the classes only.
 
     Args:
         data: folder of the benchmark, in the xlsa17 layout.
