@@ -12,7 +12,7 @@ from duet_core.benchmarks import Benchmark, Split, load_xlsa17
 from duet_core.commands.location import bundle_folder
 from duet_core.judging.curves import draw_curves
 from duet_core.judging.evidence_scores import Known, Score, evidence_scores
-from duet_core.judging.evidence_study import Material, choose, report, report_rejection
+from duet_core.judging.evidence_study import Material, choose, fit_threshold, report, report_rejection
 from duet_core.judging.foreign import foreign_pictures
 from duet_core.judging.photos import Photos, encode, encode_rows, scenery, whole_photos
 from duet_core.judging.probability_study import calibration_error, compare_sets, judge_sets, risk_curves
@@ -97,10 +97,14 @@ def _evidence_tables(material: Material, scores: dict[str, Score], bundle: Bundl
     best, chosen_on = choose(material, scores)
     yield f"\nEvidence, AUROC on the half to choose on; best: {best}\n{chosen_on}"
     yield f"\nEvidence, AUROC on the other half\n{report(material, scores)}"
-    rate = bundle.calibration.false_reject_rate
+    fitted = bundle.calibration
+    yield f"\nRefused by the bundle: {fitted.evidence} below {fitted.threshold:.3f}, from {fitted.split}"
+    yield report_rejection(material, scores[fitted.evidence], fitted.threshold)
     for name in dict.fromkeys((best, "max_cosine")):
-        yield f"\nRefused by {name} at a false-reject rate of {rate:.0%}"
-        yield report_rejection(material, scores[name], rate)
+        threshold = fit_threshold(material, scores[name], fitted.false_reject_rate)
+        photos = "seen and unseen" if material.choose_unseen else "seen"
+        yield f"\nRefused by {name}, {fitted.false_reject_rate:.0%} of the {photos} photos of the half to choose on"
+        yield report_rejection(material, scores[name], threshold)
 
 
 def _probability_tables(

@@ -112,19 +112,24 @@ def report(material: Material, scores: dict[str, Score]) -> str:
     return table((*head, "one unseen class: no bird", "one unseen class: other birds"), rows)
 
 
-def report_rejection(material: Material, score: Score, rate: float) -> str:
-    """At a threshold for this false-reject rate on the half to choose on: what is refused of the other half."""
-    choose_seen, report_seen = halves(len(material.seen))
-    _, foreign = foreign_halves(material)
+def fit_threshold(material: Material, score: Score, rate: float) -> float:
+    """The threshold with this false-reject rate on the photos to choose on."""
+    choose_seen, _ = halves(len(material.seen))
     z = material.z[material.everything]
     values, weight = score(material.seen[choose_seen], z), None
-    unseen = material.unseen
     if material.choose_unseen:
-        first, second = halves(len(unseen))
-        more = score(unseen[first], z)
+        more = score(material.unseen[halves(len(material.unseen))[0]], z)
         weight = np.repeat([0.5 / len(values), 0.5 / len(more)], [len(values), len(more)])
-        values, unseen = np.concatenate([values, more]), unseen[second]
-    threshold = rejection_threshold(values, rate, weight)
+        values = np.concatenate([values, more])
+    return rejection_threshold(values, rate, weight)
+
+
+def report_rejection(material: Material, score: Score, threshold: float) -> str:
+    """What is refused at a threshold, of the photos and pictures to report on."""
+    _, report_seen = halves(len(material.seen))
+    _, foreign = foreign_halves(material)
+    z = material.z[material.everything]
+    unseen = material.unseen[halves(len(material.unseen))[1]] if material.choose_unseen else material.unseen
     known = score(material.seen[report_seen], z), score(unseen, z)
     rows: list[Sequence[str | float]] = [
         ["photos of seen classes (wrongly)", len(known[0]), "", _below(known[0], threshold)],

@@ -134,6 +134,8 @@ def play(photos: list[Seen], mappers: dict[str, Mapper], bundle: Bundle, encoder
 
     Weights are those of the service: the class's vector less the mean class's.
     """
+    if not photos:
+        return "no photo of this kind"
     mean = bundle.classes.z.mean(axis=0)
     hits: dict[str, list[bool]] = {name: [] for name in mappers}
     inside: dict[str, list[float]] = {name: [] for name in mappers}

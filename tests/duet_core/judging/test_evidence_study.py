@@ -9,7 +9,7 @@ import pytest
 
 from duet_core.classes import FloatArray, IntArray
 from duet_core.judging.evidence_scores import Known, evidence_scores
-from duet_core.judging.evidence_study import Material, choose, foreign_halves, report, report_rejection
+from duet_core.judging.evidence_study import Material, choose, fit_threshold, foreign_halves, report, report_rejection
 from duet_core.judging.photos import Photos
 
 GENERATOR = np.random.default_rng(3)
@@ -69,7 +69,9 @@ def test_parts_of_one_picture_stay_together(material: Material) -> None:
 
 def test_the_false_reject_rate_is_kept_and_pictures_are_counted(material: Material) -> None:
     scores = evidence_scores(Known(seen_z=Z[:6], temperature=0.5, train=None))
-    rows = [line.split(" | ") for line in report_rejection(material, scores["centred_cosine"], 0.1).splitlines()]
+    score = scores["centred_cosine"]
+    threshold = fit_threshold(material, score, 0.1)
+    rows = [line.split(" | ") for line in report_rejection(material, score, threshold).splitlines()]
     assert rows[2][1] == "60"
     assert float(rows[2][3].strip(" |")) == pytest.approx(0.1, abs=0.08)
     assert [row[0] for row in rows[4:]] == ["| a", "| b"]
