@@ -37,6 +37,7 @@ def run(
     found = list(whole_photos(whole, benchmark, photos))
     classes = sorted({photo.class_name for photo in found})
     moved = [window for photo in found if (window := off_centre(photo)) is not None]
+    yield f"{len(found)} of about {photos} photos have a box that is believed, {len(moved)} room beside the bird"
     mappers = {"centre": centre, _name(Occlusion()): occlusion_mapper(encoder, Occlusion())}
     more = {_name(one): occlusion_mapper(encoder, one) for one in _OTHERS} if others else {}
     for what, pictures in (("whole photos", found), ("windows with the bird off centre", moved)):
