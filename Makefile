@@ -11,6 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 PORT ?= 8000
+DATA ?= ../shared/data/CUB127
+WHOLE ?= ../shared/data/CUB-photos
+BUNDLE ?= models/birds
 CODE := app benchmarks deploy duet_client duet_core tests
 
 SERVE_FILES := pyproject.toml requirements/serve.txt
@@ -70,6 +73,11 @@ venv-test: $(TEST_STAMP) ## build what `make test` needs, and stop there: torch,
 .PHONY: bench
 bench: $(TEST_STAMP) ## measure: every benchmark, or those named in ONLY="encoder"
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+.PHONY: judge
+judge: $(TEST_STAMP) ## judge refusals, probabilities, sets of classes and heat maps (DATA=…, WHOLE=…, BUNDLE=…)
+	@$(BIN)/duet decisions $(DATA) --whole $(WHOLE) --bundle $(BUNDLE) --svg docs/risk-coverage.svg
+	@$(BIN)/duet maps $(DATA) $(WHOLE) --bundle $(BUNDLE)
 
 .PHONY: train-birds
 train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127

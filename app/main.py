@@ -13,7 +13,19 @@ from fastapi.middleware.cors import CORSMiddleware
 from app import __version__, openapi, problems
 from app.access.guard import RequireKey
 from app.access.keyring import Keyring
-from app.api import attributes, classes, classify, explain, health, huggingface, open_inference, translation
+from app.api import (
+    attributes,
+    calibration,
+    classes,
+    classify,
+    explain,
+    health,
+    heat_map,
+    huggingface,
+    model,
+    open_inference,
+    translation,
+)
 from app.api.bodies import MULTIPART_OVERHEAD
 from app.body_limit import LimitBodies
 from app.metrics import MeasureRequests, Metrics
@@ -52,7 +64,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses={"default": problems.RESPONSE},
     )
-    for module in (classify, explain, classes, attributes, huggingface, open_inference, health, pages):
+    for module in (
+        classify,
+        explain,
+        heat_map,
+        classes,
+        attributes,
+        calibration,
+        model,
+        huggingface,
+        open_inference,
+        health,
+        pages,
+    ):
         app.include_router(module.router)
     pages.mount_assets(app)
     openapi.install(app)
@@ -66,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             allow_origins=list(chosen.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key"],
-            expose_headers=["Location", "Retry-After", "WWW-Authenticate", "X-Registry-Stale"],
+            expose_headers=["Location", "Retry-After", "WWW-Authenticate", "X-Registry-Stale", "X-Map-Of"],
         )
     app.add_middleware(MeasureRequests, metrics=metrics)
     return app

@@ -45,6 +45,8 @@ KINDS: dict[str, Kind] = {
     "class-not-found": Kind(404, "No such class", "GET /classes lists the ids of the class space."),
     "model-not-found": Kind(404, "No such model", "GET /readyz names the model that is served."),
     "image-not-found": Kind(404, "No such image", "States are kept for a while only: send the photo to POST /explain."),
+    "no-calibration-photos": Kind(409, "Too few labelled photos", "Send labelled photos to POST /calibration."),
+    "invalid-calibration": Kind(422, "Invalid labelled photos", "Change what is named; nothing was stored."),
     "no-image": Kind(422, "No image", "Send the multipart field 'image', or the raw bytes with an image content type."),
     "unsupported-media-type": Kind(415, "Unsupported media type", "Send a single JPEG, PNG or WebP photo."),
     "body-too-large": Kind(413, "Body too large", "Send a smaller file."),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from app.engine.admission import Admission
 from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, RedisImageStates
 from app.engine.inference import Inference
+from app.engine.labelled import LabelledPhotos, MemoryLabelledPhotos, RedisLabelledPhotos
+from app.engine.margins import MarginCache
 from app.engine.photos import PhotoLimits, PhotoReader
 from app.metrics import Metrics
 from app.registry.follower import Follower
@@ -42,6 +44,8 @@ class Service:
     photos: PhotoReader
     inference: Inference
     states: ImageStates
+    labelled: LabelledPhotos
+    margins: MarginCache = field(default_factory=MarginCache)
     checked: bool = False
     """Whether the model has answered its first photo in this process."""
 
@@ -78,7 +82,13 @@ class Service:
         """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
         return await self.inference.encode(await self.photos.pixels(photo))
 
-    async def rank(self, image: ImageState, snapshot: Snapshot, *, top_k: int, candidates: Candidates) -> Ranking:
+    def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:  # noqa: ARG002
+        """γ for an answer: what the request asked for, else the bundle's. The place for a γ of the class space."""
+        return self.bundle.calibration.gamma if asked is None else asked
+
+    async def rank(
+        self, image: ImageState, snapshot: Snapshot, *, top_k: int, candidates: Candidates, gamma: float | None = None
+    ) -> Ranking:
         """The best candidates of a snapshot for a photo, off the event loop. Raises RankingError."""
         calibration = self.bundle.calibration
         start = time.perf_counter()
@@ -86,9 +96,10 @@ class Service:
             rank,
             image.v,
             snapshot.classes,
-            gamma=calibration.gamma,
+            gamma=self.gamma(snapshot, gamma),
             temperature=calibration.temperature,
             threshold=calibration.threshold,
+            evidence=self.bundle.evidence,
             top_k=top_k,
             candidates=candidates,
         )
@@ -125,6 +136,7 @@ def build_service(settings: Settings, metrics: Metrics) -> Service:
             encode=encoder.encode_pixels, max_batch=settings.max_batch, observe=admission.observe, metrics=metrics
         ),
         states=_image_states(settings, store, bundle.model_id, metrics),
+        labelled=_labelled(store, bundle),
     )
 
 
@@ -136,3 +148,10 @@ def _image_states(settings: Settings, store: ClassStore, model_id: str, metrics:
     return RedisImageStates(
         client=store.client, memory=memory, ttl=settings.image_ttl_seconds, model_id=model_id, metrics=metrics
     )
+
+
+def _labelled(store: ClassStore, bundle: Bundle) -> LabelledPhotos:
+    """With a Redis store labelled photos are shared by all replicas; otherwise they are of this process."""
+    if not isinstance(store, RedisStore):
+        return MemoryLabelledPhotos()
+    return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)

@@ -15,6 +15,8 @@ from scipy.optimize import minimize_scalar
 
 from duet_core.classes import IntArray
 from duet_core.evaluation import Judged, choose_gamma
+from duet_core.runtime.calibration import PERCENTILES
+from duet_core.runtime.evidence import EvidenceKind
 
 DoubleArray = NDArray[np.float64]
 
@@ -99,6 +101,20 @@ def max_cosine(v: ArrayLike, class_vectors: ArrayLike) -> DoubleArray:
     return np.asarray(np.clip((photos @ classes.T).max(axis=1), -1.0, 1.0))  # rounding may pass 1
 
 
+def centred_cosine(v: ArrayLike, class_vectors: ArrayLike, seen_vectors: ArrayLike) -> DoubleArray:
+    """(N,) the highest cosine of v (N, A) and z (C, A), the direction of the mean of `seen_vectors` taken out of both.
+
+    What the runtime's `Evidence("centred_cosine")` says of one photo after the other.
+    """
+    mean = _directions(np.asarray(seen_vectors, dtype=np.float64).mean(axis=0, keepdims=True), "seen_vectors")[0]
+
+    def rest(rows: ArrayLike) -> DoubleArray:
+        vectors = np.asarray(rows, dtype=np.float64)
+        return np.asarray(vectors - (vectors @ mean)[:, None] * mean)
+
+    return max_cosine(rest(v), rest(class_vectors))
+
+
 def _directions(rows: ArrayLike, what: str) -> DoubleArray:
     vectors = np.asarray(rows, dtype=np.float64)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -132,41 +148,65 @@ def rejection_threshold(evidence: ArrayLike, false_reject_rate: float, weight: D
     return float(values[order][allowed[-1]])
 
 
-def fit_calibration(*, false_reject_rate: float = 0.05, split: str, **judged: Unpack[Judged]) -> dict[str, object]:
+def fit_calibration(
+    *, false_reject_rate: float = 0.05, evidence: EvidenceKind = "centred_cosine", split: str, **judged: Unpack[Judged]
+) -> dict[str, object]:
     """All fields of a bundle's ``calibration.json``, from validation photos.
 
     γ maximises H. Temperature, ECE and threshold are fitted on the photos of seen and unseen classes together, each
     group weighing one half whatever its number of photos: at work neither is known to be the more frequent. ECE
-    before is at temperature 1; both ECE are measured on the photos of the fit (one parameter is fitted).
+    before is at temperature 1; all ECE are measured on the photos of the fit (one parameter is fitted).
 
     Args:
         false_reject_rate: share of photos of known classes that may be answered "none of these".
+        evidence: what the threshold is compared with.
         split: the name of the split the photos are of, written into the file.
         judged: the predictions for validation photos, as in `duet_core.evaluation.Judged`.
 
     Raises EvaluationError or ValueError for photos that cannot be judged.
     """
     gamma = choose_gamma(**judged)
-    seen_classes = judged["seen_classes"]
-    candidates = np.concatenate([seen_classes, judged["unseen_classes"]])
-    z = np.asarray(judged["class_vectors"], dtype=np.float64)[candidates]  # (Cs + Cu, A)
-    v = np.concatenate([np.asarray(judged[part], dtype=np.float64) for part in ("v_seen", "v_unseen")])
-    counts = len(judged["label_seen"]), len(judged["label_unseen"])
-    weight = np.repeat([0.5 / count for count in counts], counts)
-    column = np.zeros(int(candidates.max()) + 1, dtype=np.int64)
-    column[candidates] = np.arange(len(candidates))
-    label = column[np.concatenate([judged["label_seen"], judged["label_unseen"]])]
-    scores = v @ z.T - gamma * (np.arange(len(candidates)) < len(seen_classes))
+    z, v, label, is_seen = candidate_columns(**judged)
+    weight = np.where(is_seen, 0.5 / is_seen.sum(), 0.5 / (~is_seen).sum())
+    seen_count = len(judged["seen_classes"])
+    scores = v @ z.T - gamma * (np.arange(len(z)) < seen_count)
     temperature = fit_temperature(scores, label, weight)
-    return {
+    found = max_cosine(v, z) if evidence == "max_cosine" else centred_cosine(v, z, z[:seen_count])
+    threshold = rejection_threshold(found, false_reject_rate, weight)
+    before, after = probabilities(scores, 1.0), probabilities(scores, temperature)
+    fields: dict[str, object] = {
         "score_space": "logits",
         "gamma": gamma,
         "temperature": temperature,
-        "threshold": rejection_threshold(max_cosine(v, z), false_reject_rate, weight),
-        "evidence": "max_cosine",
+        "threshold": threshold,
+        "evidence": evidence,
         "false_reject_rate": false_reject_rate,
-        "ece_before": expected_calibration_error(probabilities(scores, 1.0), label, weight=weight),
-        "ece_after": expected_calibration_error(probabilities(scores, temperature), label, weight=weight),
+        "ece_before": expected_calibration_error(before, label, weight=weight),
+        "ece_after": expected_calibration_error(after, label, weight=weight),
         "split": split,
-        "n_photos": sum(counts),
+        "n_photos": len(label),
     }
+    margin = scores.max(axis=1) - scores[np.arange(len(label)), label]
+    for group, mask in (("seen", is_seen), ("unseen", ~is_seen)):
+        fields |= {
+            f"n_{group}": int(mask.sum()),
+            f"ece_{group}_before": expected_calibration_error(before[mask], label[mask]),
+            f"ece_{group}_after": expected_calibration_error(after[mask], label[mask]),
+            f"false_reject_{group}": float((found[mask] < threshold).mean()),
+            f"margins_{group}": np.percentile(margin[mask], np.arange(PERCENTILES)).round(6).tolist(),
+        }
+    return fields
+
+
+def candidate_columns(**judged: Unpack[Judged]) -> tuple[DoubleArray, DoubleArray, IntArray, NDArray[np.bool_]]:
+    """Photos of both groups over one set of candidates, seen classes first.
+
+    Returns z (C, A) of the candidates, v (N, A), the (N,) true columns, and (N,) whether a photo's class is seen.
+    """
+    candidates = np.concatenate([judged["seen_classes"], judged["unseen_classes"]])
+    v = np.concatenate([np.asarray(judged[part], dtype=np.float64) for part in ("v_seen", "v_unseen")])
+    column = np.zeros(int(candidates.max()) + 1, dtype=np.int64)
+    column[candidates] = np.arange(len(candidates))
+    label = column[np.concatenate([judged["label_seen"], judged["label_unseen"]])]
+    is_seen = np.arange(len(v)) < len(judged["label_seen"])
+    return np.asarray(judged["class_vectors"], dtype=np.float64)[candidates], v, label, is_seen

@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",
     "export": "write a trained model as a bundle",
     "baseline": "fit and judge ESZSL on the recipe's encoder",
+    "decisions": "judge refusals, probabilities and sets of classes of a bundle",
+    "maps": "judge whether heat maps point at the bird",
     "results": "print the table of finished runs, mean and deviation over seeds",
 }
 """Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called; of

@@ -98,7 +98,7 @@ def photo_sets(split: Split) -> dict[str, str]:
 def validate(experiment: Experiment, *, out: Path, refit: bool = False) -> dict[str, Any]:
     """Train on the validation split for each validation seed; returns and writes the mean calibration.
 
-    γ, temperature, threshold and both ECE are means over the validation seeds. The calibration in `out` is read when it
+    All numbers of the calibration are means over the validation seeds. The calibration in `out` is read when it
     is of these runs and this false-reject rate; otherwise it is fitted, from finished runs without training.
 
     Args:
@@ -119,13 +119,17 @@ def validate(experiment: Experiment, *, out: Path, refit: bool = False) -> dict[
         _validate_seed(experiment, seed=seed, folder=folder)
         for seed, folder in zip(config.run.validation_seeds, folders, strict=True)
     ]
-    mean = {
-        name: fmean(one[name] for one in fitted) if isinstance(value, float) else value
-        for name, value in fitted[0].items()
-    }
+    mean = {name: _mean([one[name] for one in fitted]) for name in fitted[0]}
     if experiment.is_main:
         _write_json(file, mean)
     return mean
+
+
+def _mean(values: list[Any]) -> Any:
+    """The mean of numbers, or of lists entry by entry; of anything else the first."""
+    if isinstance(values[0], list):
+        return [fmean(entries) for entries in zip(*values, strict=True)]
+    return fmean(values) if isinstance(values[0], float) else values[0]
 
 
 def _belongs(calibration: dict[str, Any], records: Sequence[Record | None], config: TrainConfig) -> bool:
@@ -135,6 +139,7 @@ def _belongs(calibration: dict[str, Any], records: Sequence[Record | None], conf
         len(gammas) == len(records)
         and math.isclose(calibration["gamma"], fmean(gammas))
         and math.isclose(calibration["false_reject_rate"], config.run.false_reject_rate)
+        and "margins_seen" in calibration  # fitted before there were margins: fit again
     )
 
 

@@ -26,6 +26,9 @@ _ANYTHING = re.compile(
 _RULES: tuple[tuple[tuple[str, ...], str, Scope | None], ...] = (
     (("POST",), r"/classify", "classify"),
     ((*_READ, "POST"), r"/explain", "classify"),
+    (("POST",), r"/explain/map", "classify"),
+    (_READ, r"/model|/calibration", ANY_KEY),
+    (("POST", "DELETE"), r"/calibration", "manage"),
     (("POST",), r"/hf/zero-shot-image-classification", "classify"),
     (("POST",), rf"/v2/models/{_NAME}/infer", "classify"),
     (_READ, rf"/v2|/v2/models/{_NAME}", ANY_KEY),

@@ -19,7 +19,9 @@ class Model(Answer):
     """Which model answered, and with which calibration."""
 
     id: str = Field(examples=["birds"])
-    gamma: float = Field(description="Subtracted from the scores of seen classes when all classes compete.")
+    gamma: float = Field(
+        description="Subtracted from the scores of seen classes when all classes compete: the model's, or as asked for."
+    )
     temperature: float = Field(description="Probabilities are the softmax of calibrated scores divided by it.")
 
 
@@ -39,8 +41,21 @@ class Decision(Answer):
 
     accepted: bool
     reason: str
-    score: float = Field(description="Largest cosine of the photo's attributes and a candidate's class vector.")
+    score: float = Field(
+        description="The best evidence of any candidate, -1…1, whatever the other candidates: see GET /model."
+    )
     threshold: float
+
+
+class ClassesAtCoverage(Answer):
+    """Classes among which the right one is, with a stated probability (split conformal prediction)."""
+
+    set: list[str] = Field(description="Ids of the classes, best first.")
+    target_coverage: float = Field(description="How often sets such as this hold the right class.")
+    guarantee: str = Field(
+        description="`valid`, or `void: …` with the reason for which the coverage is not guaranteed.",
+        examples=["valid", "void: class set changed since revision 41"],
+    )
 
 
 class Classification(Answer):
@@ -49,6 +64,7 @@ class Classification(Answer):
     image_id: str = Field(description="Give it to GET /explain; the photo itself is not kept.")
     predictions: list[Prediction]
     decision: Decision
+    coverage: ClassesAtCoverage | None = Field(default=None, description="Given when `coverage` was asked for.")
     model: Model
     revision: int = Field(description="Revision of the class space this answer was made from.")
 
@@ -89,12 +105,62 @@ class ExplainedClass(Answer):
     rest: float = Field(description="Sum of the contributions left out by `limit`; 0 when all are given.")
 
 
+class Difference(Answer):
+    """What one attribute adds to the difference of two scores."""
+
+    attribute: str = Field(examples=["wing color: blue"])
+    v: float = Field(description="The attribute as predicted from the photo.")
+    z: float = Field(description="The attribute in the class explained.")
+    z_versus: float = Field(description="The attribute in the other class.")
+    contribution: float = Field(description="v times z, less v times z_versus: above 0 it speaks for the first class.")
+
+
+class Contrast(Answer):
+    """Why one class and not the other: `contributions` sum to `score_difference`, exactly but for rounding."""
+
+    versus: str = Field(description="Id of the other class.")
+    label: str
+    seen: bool
+    score: float = Field(description="The other class's score.")
+    calibrated_score: float
+    score_difference: float = Field(description="Score of the class explained, less that of the other.")
+    gamma_difference: float = Field(description="What γ takes off the other class, less what it takes off the first.")
+    calibrated_difference: float = Field(description="score_difference plus gamma_difference; above 0: ahead.")
+    contributions: list[Difference] = Field(description="All attributes, the largest contribution first.")
+
+
+class AttributeEdit(Answer):
+    """An attribute changed."""
+
+    attribute: str
+    before: float
+    after: float
+
+
+class Edits(Answer):
+    """The fewest edits with which a class would be the answer; either list is null where no edits suffice."""
+
+    class_id: str = Field(description="The class that would then be the answer.")
+    instead_of: str = Field(description="The class that is the answer now.")
+    class_degrees: list[AttributeEdit] | None = Field(
+        description="Degrees of the class to change, each anywhere in 0…1; class vectors keep length 1, which is taken "
+        "into account exactly. None fewer suffice. Empty when it is the answer already."
+    )
+    photo_attributes: list[AttributeEdit] | None = Field(
+        description="Attributes v that the photo would have to show differently to put the class ahead of the present "
+        "answer, each between 0 and as strong as the class that has most of it shows it in a photo of this one's "
+        "strength. None fewer suffice."
+    )
+
+
 class Explanation(Answer):
     """What the photo shows, and why it fits a class."""
 
     image_id: str
     grounding: list[GroundedPromptSet]
     class_: ExplainedClass = Field(serialization_alias="class")
+    contrast: Contrast | None = Field(default=None, description="Given when `versus` was asked for.")
+    edits: Edits | None = Field(default=None, description="Given when `edits` was asked for.")
     model: Model
     revision: int
 

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.answers import Classification, Decision, Model, Prediction
 from app.api.bodies import PHOTO_BODY, read_photo
-from app.api.deps import Space, TheService, snapshot_of
+from app.api.coverage import classes_at
+from app.api.deps import Gamma, Space, TheService, snapshot_of
+from app.engine.margins import Question
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -27,7 +29,13 @@ TO_EXPLAIN: dict[str, Any] = {
 """Says in /docs which part of the answer GET /explain wants."""
 
 
-@router.post("/classify", summary="Classify a photo", openapi_extra=PHOTO_BODY, responses={200: TO_EXPLAIN})
+@router.post(
+    "/classify",
+    summary="Classify a photo",
+    openapi_extra=PHOTO_BODY,
+    responses={200: TO_EXPLAIN},
+    response_model_exclude_none=True,
+)
 async def classify(
     request: Request,
     response: Response,
@@ -37,6 +45,16 @@ async def classify(
         Candidates,
         Query(description="Which classes compete: `all` (generalised zero-shot), only `seen` or only `unseen` ones."),
     ] = "all",
+    gamma: Gamma = None,
+    coverage: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            lt=1,
+            allow_inf_nan=False,
+            description="Also name the set of classes that holds the right one this often, such as 0.9.",
+        ),
+    ] = None,
     space: Space = DEFAULT_SPACE,
 ) -> Classification:
     """Rank the classes of a class space for a photo.
@@ -50,21 +68,23 @@ async def classify(
         image = await service.encode(photo)
     snapshot = await snapshot_of(service, space, response)  # the newest, now that the model is done
     check_candidates(snapshot, candidates)
-    ranking = await service.rank(image, snapshot, top_k=top_k, candidates=candidates)
+    ranking = await service.rank(image, snapshot, top_k=top_k, candidates=candidates, gamma=gamma)
+    question = Question(snapshot, service.gamma(snapshot, gamma), candidates)
+    found = None if coverage is None else await classes_at(service, image, question, coverage)
     service.metrics.decisions.labels("accepted" if ranking.decision.accepted else "rejected").inc()
     return Classification(
         image_id=await service.states.keep(image),
         predictions=[Prediction(**dataclasses.asdict(prediction)) for prediction in ranking.predictions],
         decision=Decision(**dataclasses.asdict(ranking.decision)),
-        model=model_of(service),
+        coverage=found,
+        model=model_of(service, question.gamma),
         revision=snapshot.revision,
     )
 
 
-def model_of(service: Service) -> Model:
-    """Which model answers."""
-    calibration = service.bundle.calibration
-    return Model(id=service.bundle.model_id, gamma=calibration.gamma, temperature=calibration.temperature)
+def model_of(service: Service, gamma: float) -> Model:
+    """Which model answers, with the γ of this answer."""
+    return Model(id=service.bundle.model_id, gamma=gamma, temperature=service.bundle.calibration.temperature)
 
 
 def check_candidates(snapshot: Snapshot, candidates: Candidates) -> None:

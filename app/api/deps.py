@@ -28,6 +28,15 @@ TheService = Annotated[Service, Depends(get_service)]
 Space = Annotated[
     str, Query(pattern=SLUG, description="Class space: a named set of registered classes.", examples=[DEFAULT_SPACE])
 ]
+Gamma = Annotated[
+    float | None,
+    Query(
+        ge=-1000,
+        le=1000,
+        allow_inf_nan=False,
+        description="γ of this answer, subtracted from the scores of seen classes; without it, the model's.",
+    ),
+]
 ClassId = Annotated[str, Path(description="Id of a class.", examples=["yellow-headed-blackbird"])]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -11,7 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedPromptSet, PhotoAttribute
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.classify import model_of
-from app.api.deps import Space, TheService, snapshot_of
+from app.api.contrast import contrast, edits_for
+from app.api.deps import Gamma, Space, TheService, snapshot_of
 from app.engine.image_states import ImageState
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -24,6 +26,14 @@ router = APIRouter(tags=["Photos"])
 ClassToExplain = Annotated[
     str | None, Query(max_length=64, description="The class to explain; without it, the first prediction over all.")
 ]
+Versus = Annotated[
+    str | None,
+    Query(max_length=64, description="Why not this class? Adds what each attribute adds to the difference of scores."),
+]
+Edits = Annotated[
+    bool,
+    Query(description="Also name the fewest edits with which `versus` (or the best other class) would be the answer."),
+]
 Limit = Annotated[
     int | None, Query(ge=1, description="Contributions to list, largest first; without it, those of all attributes.")
 ]
@@ -35,13 +45,18 @@ async def explain(
     service: TheService,
     image_id: Annotated[str, Query(max_length=64, description="From the answer of POST /classify.")],
     class_id: ClassToExplain = None,
+    versus: Versus = None,
+    edits: Edits = False,
     limit: Limit = None,
+    gamma: Gamma = None,
     space: Space = DEFAULT_SPACE,
 ) -> Explanation:
     """Explain a photo that was classified a short while ago.
 
     The grounding names the three best attributes of every prompt set. The contributions v·z of the attributes sum to
-    the score of the class.
+    the score of the class. With `versus`, the contributions of another class are taken off: they sum to the difference
+    of the scores. With `edits`, the fewest changes of that class's degrees, and the fewest of what the photo shows,
+    with which it would be the answer.
     """
     image = await service.states.find(image_id)
     if image is None:
@@ -51,7 +66,8 @@ async def explain(
             f"No photo is known under this image_id; it is kept for {kept}. Send the photo to POST /explain.",
             {"got": image_id, "example": "curl -F image=@photo.jpg …/explain"},
         )
-    return await _explanation(service, response, image_id, image, class_id=class_id, limit=limit, space=space)
+    asked = _Asked(class_id, versus, edits, limit, gamma)
+    return await _explanation(service, await snapshot_of(service, space, response), image_id, image, asked)
 
 
 @router.post("/explain", summary="Explain a photo", openapi_extra=PHOTO_BODY)
@@ -60,32 +76,53 @@ async def explain_photo(
     response: Response,
     service: TheService,
     class_id: ClassToExplain = None,
+    versus: Versus = None,
+    edits: Edits = False,
     limit: Limit = None,
+    gamma: Gamma = None,
     space: Space = DEFAULT_SPACE,
 ) -> Explanation:
     """Explain a photo sent with the request, for those who kept no `image_id`."""
     with service.admission.place():
         photo = await read_photo(request, service.settings)
-        _row(await snapshot_of(service, space, response), class_id)
+        early = await snapshot_of(service, space, response)
+        for asked_for in (class_id, versus):
+            _row(early, asked_for)
         image = await service.encode(photo)
     image_id = await service.states.keep(image)
-    return await _explanation(service, response, image_id, image, class_id=class_id, limit=limit, space=space)
+    asked = _Asked(class_id, versus, edits, limit, gamma)
+    return await _explanation(service, await snapshot_of(service, space, response), image_id, image, asked)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a client wants to know of a photo."""
+
+    class_id: str | None
+    versus: str | None
+    edits: bool
+    limit: int | None
+    gamma: float | None
 
 
 async def _explanation(
-    service: Service,
-    response: Response,
-    image_id: str,
-    image: ImageState,
-    *,
-    class_id: str | None,
-    limit: int | None,
-    space: str,
+    service: Service, snapshot: Snapshot, image_id: str, image: ImageState, asked: _Asked
 ) -> Explanation:
-    snapshot = await snapshot_of(service, space, response)
-    _row(snapshot, class_id)
-    if class_id is None:
-        class_id = (await service.rank(image, snapshot, top_k=1, candidates="all")).predictions[0].class_id
+    for asked_for in (asked.class_id, asked.versus):
+        _row(snapshot, asked_for)
+    gamma = service.gamma(snapshot, asked.gamma)
+    ranking = await service.rank(image, snapshot, top_k=2, candidates="all", gamma=gamma)
+    best = ranking.predictions[0]
+    class_id = asked.class_id or best.class_id
+    keys = service.bundle.schema.keys
+    against = changed = None
+    if asked.versus is not None:
+        against = contrast(image.v, snapshot, _row(snapshot, class_id), _row(snapshot, asked.versus), gamma, keys)
+    if asked.edits:
+        others = [prediction.class_id for prediction in ranking.predictions[1:]]
+        wanted = asked.versus or (class_id if class_id != best.class_id else next(iter(others), None))
+        if wanted is not None:
+            changed = await asyncio.to_thread(edits_for, image.v, snapshot, wanted, best, gamma, keys)
     scores = await asyncio.to_thread(service.encoder.attribute_scores, image.state[None])  # (1, A)
     grounding = [
         GroundedPromptSet(
@@ -97,8 +134,10 @@ async def _explanation(
     return Explanation(
         image_id=image_id,
         grounding=grounding,
-        class_=_explained(service, snapshot, image, class_id, limit),
-        model=model_of(service),
+        class_=_explained(service, snapshot, image, class_id, asked.limit, gamma),
+        contrast=against,
+        edits=changed,
+        model=model_of(service, gamma),
         revision=snapshot.revision,
     )
 
@@ -112,7 +151,7 @@ def _row(snapshot: Snapshot, class_id: str | None) -> int:
 
 
 def _explained(
-    service: Service, snapshot: Snapshot, image: ImageState, class_id: str, limit: int | None
+    service: Service, snapshot: Snapshot, image: ImageState, class_id: str, limit: int | None, gamma: float
 ) -> ExplainedClass:
     """The score of a class over all candidates (Eq. 22), attribute by attribute."""
     classes, row = snapshot.classes, _row(snapshot, class_id)
@@ -127,7 +166,7 @@ def _explained(
         label=classes.labels[row],
         seen=seen,
         score=score,
-        calibrated_score=score - service.bundle.calibration.gamma * seen,
+        calibrated_score=score - gamma * seen,
         contributions=[
             Contribution(attribute=keys[i], v=float(image.v[i]), z=float(z[i]), contribution=float(parts[i]))
             for i in kept

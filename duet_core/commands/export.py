@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -20,6 +20,8 @@ from duet_core.protocol import Record, finished, run_folder
 from duet_core.runtime.preprocess import Preprocessing
 from duet_core.task import DuetTask
 
+SplitName = Literal["test", "validation"]
+
 _CUB_LICENCE = (
     "Photos and attributes of CUB-200-2011 (Wah et al., 2011) are for non-commercial research and education; "
     "this model, trained from them, is offered for the same."
@@ -32,6 +34,7 @@ def run(
     out: Path = Path("models/birds"),
     runs: Path | None = None,
     seed: int = 0,
+    split: SplitName = "test",
     set: str = "",
     model_id: str | None = None,
     licence: str = _CUB_LICENCE,
@@ -42,9 +45,11 @@ def run(
         config: the recipe the run was trained with.
         out: folder of the bundle; replaced when it exists.
         runs: folder of the runs; default runs/<recipe>/duet.
-        seed: which test run to export.
+        seed: which run to export.
+        split: which of its runs: test, trained on all photos of seen classes, is the one to serve; validation is for
+            `duet decisions --split validation`.
         set: changes to the recipe, as given to `duet train`.
-        model_id: name of the model in answers; default <recipe>-duet-seed<seed>.
+        model_id: name of the model in answers; default <recipe>-duet-seed<seed>, with -validation for such a run.
         licence: what the card says of the licence of the training data.
 
     Raises FileNotFoundError when the run is not finished.
@@ -53,7 +58,7 @@ def run(
     recipe = load_config(config, set)
     folder = runs or Path("runs") / config.stem / "duet"
     experiment = Experiment(recipe, device=torch.device("cpu"))
-    task = _load_task(experiment, run_folder(folder, "test", seed), seed=seed, config=config)
+    task = _load_task(experiment, run_folder(folder, split, seed), seed=seed, config=config, split=split)
     mean, std = input_statistics(recipe.vision, task.model.vision)
     size = recipe.data.image_size
     preprocessing = Preprocessing.from_json(
@@ -61,26 +66,26 @@ def run(
     )
     command = f"duet train {config}" + (f" --set {set!r}" if set else "")
     source = BundleSource(
-        model_id=model_id or f"{config.stem}-duet-seed{seed}",
+        model_id=model_id or f"{config.stem}-duet-seed{seed}" + ("" if split == "test" else f"-{split}"),
         task=task,
         sentences=experiment.template_builder,
         tokenizer=experiment.tokenizer,
         language_model=recipe.language.name,
         benchmark=experiment.benchmark,
-        correction=experiment.sampling_correction(experiment.split("test")),
+        correction=experiment.sampling_correction(experiment.split(split)),
         preprocessing=preprocessing,
         calibration=json.loads((folder / "calibration.json").read_text()),
-        records=_records(experiment, folder, command=command, seed=seed) | {"licence": {"data": licence}},
+        records=_records(experiment, folder, command=command, seed=seed, split=split) | {"licence": {"data": licence}},
     )
     manifest = export_bundle(source, out)
     size_mb = sum(entry["bytes"] for entry in manifest["files"].values()) / 1e6
     return f"{out}: {size_mb:.1f} MB, max |Δv| {manifest['parity']['max_abs_difference_v']:.1e}"
 
 
-def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path) -> DuetTask:
-    """The trained model of a finished test run, in evaluation mode."""
-    recipe, split = experiment.config, experiment.split("test")
-    task = experiment.build_task(split, experiment.planner(split), seed=seed)
+def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path, split: SplitName) -> DuetTask:
+    """The trained model of a finished run, in evaluation mode."""
+    recipe, photos = experiment.config, experiment.split(split)
+    task = experiment.build_task(photos, experiment.planner(photos), seed=seed)
     if not isinstance(task, DuetTask):
         raise ValueError(f"variant: got {recipe.variant!r}; only 'duet' has a language side to export")
     state = load_checkpoint(folder / "checkpoint.pt", recipe, seed=seed, device=experiment.device)
@@ -90,17 +95,17 @@ def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path)
     return task.eval()
 
 
-def _records(experiment: Experiment, folder: Path, *, command: str, seed: int) -> dict[str, Any]:
+def _records(experiment: Experiment, folder: Path, *, command: str, seed: int, split: SplitName) -> dict[str, Any]:
     """The manifest's account of training and figures, from the records of all finished test runs."""
     records = [Record.read(file) for file in sorted(folder.glob("test/seed*/record.json"))]
-    split = experiment.split("test")
+    photos = experiment.split(split)
     return {
         "training": {
             "command": command,
             "data": experiment.benchmark.name,
-            "photos": len(split.train),
-            "seen_classes": len(split.seen_classes),
-            "unseen_classes": len(split.unseen_classes),
+            "photos": len(photos.train),
+            "seen_classes": len(photos.seen_classes),
+            "unseen_classes": len(photos.unseen_classes),
             "seed": seed,
             "recipe": dataclasses.asdict(experiment.config),
         },

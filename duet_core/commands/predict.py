@@ -46,6 +46,7 @@ def ranked(bundle: Bundle, v: FloatArray, *, top_k: int, candidates: Candidates)
         gamma=calibration.gamma,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
+        evidence=bundle.evidence,
         top_k=top_k,
         candidates=candidates,
     )

@@ -27,7 +27,7 @@ Top-1 accuracy per class, averaged over classes, in percent; γ chosen on valida
 This bundle is seed {seed}. {unseen} test classes had no photo in training.
 
 Calibration, on {split} ({n_photos} photos): γ {gamma:.4f}, temperature {temperature:.4f}, expected calibration error
-{ece_before:.3f} before and {ece_after:.3f} after; "none of these" below cosine {threshold:.4f}, which refuses
+{ece_before:.3f} before and {ece_after:.3f} after; "none of these" below {evidence} {threshold:.4f}, which refuses
 {false_reject_rate:.0%} of those photos wrongly.
 
 ## Export
@@ -70,5 +70,6 @@ def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
         phrases=language["cosine_to_float32"]["phrases"],
         cosine_mean=language["cosine_to_float32"]["mean"],
         cosine_min=language["cosine_to_float32"]["min"],
+        evidence=str(calibration.get("evidence", "max_cosine")).replace("_", " "),
         **{name: value for name, value in calibration.items() if name not in ("score_space", "evidence")},
     )

@@ -4,6 +4,7 @@ from duet_core.runtime.bundle import Bundle, BundleError, open_bundle
 from duet_core.runtime.calibration import Calibration
 from duet_core.runtime.class_vector import DegreesError, class_vector, degrees_from_mapping, degrees_from_vector
 from duet_core.runtime.encoder import Encoded, Encoder
+from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.grounding import GroundedAttribute, GroundedSet, ground
 from duet_core.runtime.preprocess import PhotoError, Preprocessing, load_rgb
 from duet_core.runtime.scoring import (
@@ -13,8 +14,10 @@ from duet_core.runtime.scoring import (
     Prediction,
     Ranking,
     RankingError,
+    Scores,
     contributions,
     rank,
+    score_candidates,
 )
 from duet_core.runtime.sessions import ProviderError
 from duet_core.runtime.text import FoundAttribute, Interpretation, PromptError, TextInterpreter, UnknownKey
@@ -29,6 +32,7 @@ __all__ = [
     "DegreesError",
     "Encoded",
     "Encoder",
+    "Evidence",
     "FoundAttribute",
     "GroundedAttribute",
     "GroundedSet",
@@ -40,6 +44,7 @@ __all__ = [
     "ProviderError",
     "Ranking",
     "RankingError",
+    "Scores",
     "TextInterpreter",
     "UnknownKey",
     "class_vector",
@@ -50,4 +55,5 @@ __all__ = [
     "load_rgb",
     "open_bundle",
     "rank",
+    "score_candidates",
 ]

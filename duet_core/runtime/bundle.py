@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from duet_core.attributes import AttributeSchema
 from duet_core.classes import FloatArray
 from duet_core.runtime.calibration import Calibration
 from duet_core.runtime.encoder import Encoder
+from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
 from duet_core.runtime.scoring import ClassSet
 from duet_core.runtime.sessions import CPU, open_session
@@ -79,6 +81,16 @@ class Bundle:
     def prior(self) -> FloatArray:
         """(A,) mean degrees of the seen classes: what is assumed of an attribute nobody spoke of."""
         return np.asarray(self.degrees.mean(axis=0), dtype=np.float32)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the rejection threshold is compared with."""
+        return Evidence.of(self.calibration.evidence, self.classes.z)
+
+    @cached_property
+    def checksum(self) -> str:
+        """sha256 of manifest.json, which holds the checksums of all other files: equal for equal bundles only."""
+        return str(describe_file(self.folder / "manifest.json")["sha256"])
 
     @property
     def text(self) -> onnxruntime.InferenceSession:

@@ -61,6 +61,12 @@ class Preprocessing:
         cropped = resize_crop(to_rgb(image), resize=self.resize, size=self.size)
         return to_pixels(cropped, mean=self.mean, std=self.std)
 
+    def picture(self, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """(S, S, 3) what prepared pixels (3, S, S) show: the inverse of `__call__` but for the crop and the scaling."""
+        mean, std = (np.asarray(values, dtype=np.float32)[:, None, None] for values in (self.mean, self.std))
+        values = np.rint((pixels * std + mean) * 255)
+        return np.asarray(np.clip(values, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
     def to_json(self) -> dict[str, Any]:
         """The `preprocessing` entry of a bundle's manifest."""
         return {

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet_core.classes import BoolArray, FloatArray, IntArray
+from duet_core.runtime.evidence import Evidence
 
 Candidates = Literal["all", "seen", "unseen"]
 
@@ -64,6 +65,14 @@ class ClassSet:
         """Row of a class, or None."""
         return self._row_of_id.get(class_id)
 
+    def along(self, direction: FloatArray) -> FloatArray:
+        """(C,) z·direction; kept for the direction asked last, which is one and the same for every photo."""
+        kept: tuple[FloatArray, FloatArray] | None = self.__dict__.get("_along")
+        if kept is None or kept[0] is not direction:
+            kept = (direction, np.asarray(self.z @ direction, dtype=np.float32))
+            self.__dict__["_along"] = kept  # derived, so the class set is as immutable as before
+        return kept[1]
+
     def rows(self, candidates: Candidates) -> IntArray:
         """Rows of all, of the seen or of the unseen classes.
 
@@ -96,7 +105,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether any candidate is close enough: `score` is the largest cosine of v and z, `reason` is for people."""
+    """Whether any candidate is close enough: `score` is the best evidence of any, `reason` is for people."""
 
     accepted: bool
     reason: str
@@ -112,6 +121,30 @@ class Ranking:
     decision: Decision
 
 
+@dataclass(frozen=True)
+class Scores:
+    """All candidates of one photo, in the order of the class set.
+
+    Attributes:
+        rows: (n,) rows of the candidates in the class set.
+        plain: (n,) v·z.
+        calibrated: (n,) the same with gamma taken off seen classes when all compete (Eq. 22).
+    """
+
+    rows: IntArray
+    plain: NDArray[np.float64]
+    calibrated: NDArray[np.float64]
+
+
+def score_candidates(v: FloatArray, class_set: ClassSet, *, gamma: float, candidates: Candidates = "all") -> Scores:
+    """v·z and v·z - gamma·[seen] of every candidate. Raises RankingError as `rank` does."""
+    _check(v, class_set)
+    rows = class_set.rows(candidates)
+    z = class_set.z if len(rows) == len(class_set) else class_set.z[rows]
+    plain = (z @ np.asarray(v, dtype=np.float32)).astype(np.float64)  # (n,)
+    return Scores(rows, plain, plain - gamma * class_set.seen[rows] if candidates == "all" else plain)
+
+
 def contributions(v: FloatArray, z: FloatArray) -> NDArray[np.float64]:
     """(A,) what each attribute adds to the score of a class: v_i·z_i. Their sum is the `score` of `rank`."""
     return np.asarray(v, dtype=np.float64) * np.asarray(z, dtype=np.float64)
@@ -124,6 +157,7 @@ def rank(
     gamma: float,
     temperature: float,
     threshold: float,
+    evidence: Evidence | None = None,
     top_k: int = 5,
     candidates: Candidates = "all",
 ) -> Ranking:
@@ -134,17 +168,19 @@ def rank(
         class_set: the snapshot to score; nothing else is read.
         gamma: used for candidates "all" only, where seen and unseen classes compete.
         temperature: above 0; the probability is a softmax over ALL candidates, not only those returned.
-        threshold: cosine in -1…1 below which the answer is "none of these".
+        threshold: evidence in -1…1 below which the answer is "none of these".
+        evidence: what the threshold is compared with; the cosine of v and z when not given.
         top_k: at least 1; more than there are candidates returns them all.
 
     Raises:
         RankingError: no such candidates, `top_k` below 1, or v of the wrong length or not finite.
     """
-    _check(v, class_set, top_k, temperature)
-    rows = class_set.rows(candidates)
-    z = class_set.z if len(rows) == len(class_set) else class_set.z[rows]
-    scores = (z @ np.asarray(v, dtype=np.float32)).astype(np.float64)  # (n,)
-    calibrated = scores - gamma * class_set.seen[rows] if candidates == "all" else scores
+    if top_k < 1:
+        raise RankingError(f"top_k {top_k}; at least 1, such as 5")
+    if not temperature > 0:
+        raise RankingError(f"temperature {temperature}; it must be above 0")
+    scores = score_candidates(v, class_set, gamma=gamma, candidates=candidates)
+    rows, plain, calibrated = scores.rows, scores.plain, scores.calibrated
     scaled = calibrated / temperature
     log_total = float(scaled.max() + np.log(np.exp(scaled - scaled.max()).sum()))
     found = []
@@ -157,22 +193,19 @@ def rank(
                 label=class_set.labels[row],
                 seen=bool(class_set.seen[row]),
                 score=score,
-                calibrated_score=score - float(scores[i] - calibrated[i]),
+                calibrated_score=score - float(plain[i] - calibrated[i]),
                 probability=float(np.exp(scaled[i] - log_total)),
             )
         )
     found.sort(key=lambda prediction: -prediction.calibrated_score)
-    closest = int(np.argmax(scores))
-    norm = float(np.linalg.norm(v))
-    cosine = float(scores[closest]) / norm if norm > 0 else 0.0
-    return Ranking(tuple(found), _decide(class_set.labels[int(rows[closest])], cosine, threshold))
+    measured = evidence or Evidence("max_cosine", class_set.z[0])
+    along = class_set.along(measured.mean)[rows] if measured.kind == "centred_cosine" else None
+    values = measured.values(v, plain, along)
+    closest = int(np.argmax(values))
+    return Ranking(tuple(found), _decide(class_set.labels[int(rows[closest])], float(values[closest]), threshold))
 
 
-def _check(v: FloatArray, class_set: ClassSet, top_k: int, temperature: float) -> None:
-    if top_k < 1:
-        raise RankingError(f"top_k {top_k}; at least 1, such as 5")
-    if not temperature > 0:
-        raise RankingError(f"temperature {temperature}; it must be above 0")
+def _check(v: FloatArray, class_set: ClassSet) -> None:
     if v.shape != (class_set.z.shape[1],) or not np.isfinite(v).all():
         raise RankingError(f"v of shape {v.shape}; {class_set.z.shape[1]} finite numbers are needed")
 

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duet_core.calibration import (
+    candidate_columns,
+    centred_cosine,
     expected_calibration_error,
     fit_calibration,
     fit_temperature,
@@ -158,18 +160,43 @@ def judged() -> Judged:
 def test_all_fields_of_the_calibration_file(judged: Judged) -> None:
     fields = fit_calibration(**judged, split="validation")
     assert Calibration.from_json(fields).to_json() == fields
-    assert (fields["score_space"], fields["evidence"]) == ("logits", "max_cosine")
+    assert (fields["score_space"], fields["evidence"]) == ("logits", "centred_cosine")
     assert (fields["split"], fields["n_photos"], fields["false_reject_rate"]) == ("validation", 200, 0.05)
     assert fields["gamma"] == choose_gamma(**judged)
     assert float(str(fields["ece_after"])) < float(str(fields["ece_before"]))
 
 
 def test_threshold_keeps_the_rate_with_both_groups_weighing_half(judged: Judged) -> None:
-    threshold = float(str(fit_calibration(**judged, split="validation", false_reject_rate=0.1)["threshold"]))
+    fields = fit_calibration(**judged, split="validation", false_reject_rate=0.1, evidence="max_cosine")
+    threshold = float(str(fields["threshold"]))
     rejected = [
         (max_cosine(judged[part], judged["class_vectors"]) < threshold).mean() for part in ("v_seen", "v_unseen")
     ]
     assert 0.07 < sum(rejected) / 2 <= 0.1
+
+
+def test_either_group_is_published(judged: Judged) -> None:
+    fields = Calibration.from_json(fit_calibration(**judged, split="validation", false_reject_rate=0.1))
+    assert (fields.n_seen, fields.n_unseen) == (160, 40)
+    assert fields.false_reject_seen is not None
+    assert fields.false_reject_unseen is not None
+    assert 0.05 < (fields.false_reject_seen + fields.false_reject_unseen) / 2 <= 0.1
+    z, v, label, is_seen = candidate_columns(**judged)
+    scores = v @ z.T - fields.gamma * (np.arange(6) < 4)
+    margin = scores.max(axis=1) - scores[np.arange(200), label]
+    for percentiles, mask in ((fields.margins_seen, is_seen), (fields.margins_unseen, ~is_seen)):
+        assert percentiles is not None
+        assert percentiles[0] == margin[mask].min()
+        assert percentiles[100] == pytest.approx(margin[mask].max(), abs=1e-6)
+        assert percentiles[50] == pytest.approx(np.median(margin[mask]), abs=1e-6)
+
+
+def test_the_mean_class_does_not_count_as_evidence() -> None:
+    """A photo of nothing but what all classes share is as near to one as to the other."""
+    z = np.array([[2.0, 1.0, 0.0], [2.0, -1.0, 0.0]])
+    photos = np.array([[2.0, 1.0, 0.0], [9.0, 0.0, 1.0]])
+    assert max_cosine(photos, z)[1] > 0.88
+    np.testing.assert_allclose(centred_cosine(photos, z, z), [1.0, 0.0], atol=1e-9)
 
 
 def test_temperature_does_not_change_when_seen_photos_are_doubled(judged: Judged) -> None:

@@ -62,6 +62,7 @@ def test_the_api_description_shows_bodies_and_every_route(client: httpx.Client) 
     assert set(described["paths"]) == {
         "/classify",
         "/explain",
+        "/explain/map",
         "/classes",
         "/classes/{class_id}",
         "/attributes",
@@ -72,6 +73,8 @@ def test_the_api_description_shows_bodies_and_every_route(client: httpx.Client) 
         "/v2/models/{model}",
         "/v2/models/{model}/ready",
         "/v2/models/{model}/infer",
+        "/calibration",
+        "/model",
         "/livez",
         "/readyz",
         "/metrics",

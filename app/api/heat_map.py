@@ -1,0 +1,139 @@
+"""POST /explain/map: where in the photo a class or an attribute is seen, as a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import quote
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.api.bodies import PHOTO_BODY, read_photo
+from app.api.deps import Space, TheService, snapshot_of
+from app.problems import Problem
+from app.registry.follower import DEFAULT_SPACE
+from app.registry.snapshot import Snapshot
+from app.service import Service
+from duet_core.classes import FloatArray
+from duet_core.runtime import Preprocessing
+from duet_core.runtime.heat_map import Occlusion, overlay
+
+router = APIRouter(tags=["Photos"])
+
+_SCALE = 2
+"""The picture is this many times as large as what the model sees."""
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What the map is of: its name for the answer's header, and the weights (A,) of v."""
+
+    name: str
+    weights: FloatArray
+
+
+@router.post(
+    "/explain/map",
+    summary="Where in the photo?",
+    openapi_extra=PHOTO_BODY,
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The photo with its heat map."}},
+)
+async def heat_map(
+    request: Request,
+    response: Response,
+    service: TheService,
+    class_id: Annotated[
+        str | None,
+        Query(max_length=64, description="A class; without it and without `attribute`, the first prediction."),
+    ] = None,
+    versus: Annotated[
+        str | None, Query(max_length=64, description="Where the class is told from this one: the difference of scores.")
+    ] = None,
+    attribute: Annotated[
+        str | None, Query(max_length=200, description="An attribute instead of a class, such as `wing color: blue`.")
+    ] = None,
+    space: Space = DEFAULT_SPACE,
+) -> Response:
+    """Cover parts of the photo one after the other and colour those without which the score falls.
+
+    The answer is a PNG of what the model sees of the photo (its centre square, in grey); the header `X-Map-Of` names
+    its subject. The photo is not kept, so it has to be sent; a map costs as much as classifying 26 photos.
+    """
+    if attribute is not None and (class_id is not None or versus is not None):
+        raise Problem("invalid-parameter", "A map is of a class or of an attribute.", {"got": "both"})
+    with service.admission.place():
+        photo = await read_photo(request, service.settings)
+        snapshot = await snapshot_of(service, space, response)
+        for name in (class_id, versus):
+            _check_class(snapshot, name)
+        _attribute_row(service, attribute)
+        pixels = await service.photos.pixels(photo)
+        image = await service.inference.encode(pixels)
+        if class_id is None and attribute is None:
+            ranking = await service.rank(image, snapshot, top_k=1, candidates="all")
+            class_id = ranking.predictions[0].class_id
+        subject = _subject(service, snapshot, class_id=class_id, versus=versus, attribute=attribute)
+        covered = await _covered(service, pixels)
+    drawn = await asyncio.to_thread(_drawn, service.bundle.preprocessing, pixels, image.v, covered, subject)
+    headers = {name: value for name, value in response.headers.items() if name.startswith("x-")}  # staleness
+    return Response(drawn, media_type="image/png", headers=headers | {"X-Map-Of": quote(subject.name, safe=" :,()")})
+
+
+def _check_class(snapshot: Snapshot, class_id: str | None) -> None:
+    if class_id is not None and snapshot.classes.row(class_id) is None:
+        raise Problem("class-not-found", f"Space {snapshot.space!r} has no class {class_id!r}.", {"got": class_id})
+
+
+def _attribute_row(service: Service, attribute: str | None) -> int | None:
+    if attribute is None:
+        return None
+    row = service.bundle.schema.find(attribute)
+    if row is None:
+        members = {"got": attribute, "example": service.bundle.schema.keys[0]}
+        raise Problem("unknown-attribute", f"There is no attribute {attribute!r}.", members)
+    return row
+
+
+def _subject(
+    service: Service, snapshot: Snapshot, *, class_id: str | None, versus: str | None, attribute: str | None
+) -> _Subject:
+    """Weights of a class are its vector less that of the mean class: what tells it from others, not what all share."""
+    row = _attribute_row(service, attribute)
+    if row is not None:
+        weights = np.zeros(len(service.bundle.schema), dtype=np.float32)
+        weights[row] = 1
+        return _Subject(service.bundle.schema.keys[row], weights)
+    classes = snapshot.classes
+    assert class_id is not None
+    own = classes.row(class_id)
+    other = None if versus is None else classes.row(versus)
+    assert own is not None
+    reference = service.bundle.classes.z.mean(axis=0) if other is None else classes.z[other]
+    return _Subject(class_id if versus is None else f"{class_id} versus {versus}", classes.z[own] - reference)
+
+
+async def _covered(service: Service, pixels: NDArray[np.float32]) -> FloatArray:
+    """(M, A) v of the covered copies, a batch at a time, so that photos of others get their turn in between."""
+    copies = await asyncio.to_thread(Occlusion().covered, pixels)
+    step, found = service.settings.max_batch, []
+    for start in range(0, len(copies), step):
+        found += await asyncio.gather(*(service.inference.encode(copy) for copy in copies[start : start + step]))
+    return np.stack([image.v for image in found])
+
+
+def _drawn(
+    preprocessing: Preprocessing, pixels: NDArray[np.float32], v: FloatArray, covered: FloatArray, subject: _Subject
+) -> bytes:
+    heat = Occlusion().heat(v, covered, subject.weights, pixels.shape[-1])
+    picture = Image.fromarray(preprocessing.picture(pixels))
+    buffer = io.BytesIO()
+    overlay(picture.resize([side * _SCALE for side in picture.size], Image.Resampling.BICUBIC), heat).save(
+        buffer, "PNG"
+    )
+    return buffer.getvalue()

@@ -1,0 +1,161 @@
+"""Photos whose class a client has told: what prediction sets of a class space are calibrated with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.registry.store import StoreUnavailable
+from duet_core.classes import FloatArray
+
+MOST_PHOTOS = 5000
+"""Labelled photos a class space may have; sets hardly gain from more."""
+MOST_SPACES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The labelled photos of a class space; never changed, only replaced.
+
+    Attributes:
+        revision: of the space when the first of them was given.
+        v: (N, A) predicted attributes.
+        class_ids: (N,) the classes they show.
+    """
+
+    revision: int
+    v: FloatArray
+    class_ids: tuple[str, ...]
+
+    def joined(self, more: Labelled) -> Labelled:
+        """These photos and more; the revision stays that of the older ones."""
+        return Labelled(self.revision, np.concatenate([self.v, more.v]), (*self.class_ids, *more.class_ids))
+
+
+class LabelledPhotos(Protocol):
+    """Keeps one `Labelled` for each class space."""
+
+    shared: bool
+    """Whether all replicas have the same."""
+
+    async def find(self, space: str) -> Labelled | None:
+        """Those of a space, or None."""
+        ...
+
+    async def keep(self, space: str, labelled: Labelled, *, append: bool) -> None:
+        """Add them to those of the space, or put them in their place. May raise StoreUnavailable: none is kept then."""
+        ...
+
+    async def forget(self, space: str) -> None:
+        """Have none for this space. May raise StoreUnavailable."""
+        ...
+
+
+class MemoryLabelledPhotos:
+    """Of this process; gone when it ends. Beyond `MOST_SPACES` those of the space given longest ago go."""
+
+    shared = False
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Labelled] = OrderedDict()
+
+    async def find(self, space: str) -> Labelled | None:
+        """See LabelledPhotos."""
+        return self._kept.get(space)
+
+    async def keep(self, space: str, labelled: Labelled, *, append: bool) -> None:
+        """See LabelledPhotos."""
+        old = self._kept.pop(space, None)
+        self._kept[space] = old.joined(labelled) if append and old is not None else labelled
+        while len(self._kept) > MOST_SPACES:
+            self._kept.popitem(last=False)
+
+    async def forget(self, space: str) -> None:
+        """See LabelledPhotos."""
+        self._kept.pop(space, None)
+
+
+class RedisLabelledPhotos:
+    """Shared by all replicas through Redis. When Redis is away the copy read last is used."""
+
+    shared = True
+    patience = 0.5
+
+    def __init__(self, *, client: Redis, model_id: str) -> None:
+        self._client = client
+        self._model_id = model_id
+        self._copies: OrderedDict[str, tuple[bytes, Labelled]] = OrderedDict()
+
+    async def find(self, space: str) -> Labelled | None:
+        """See LabelledPhotos. A few bytes are asked for each time, the photos only when they are others."""
+        with contextlib.suppress(RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(self.patience):
+                return await self._newest(space)
+        copy = self._copies.get(space)
+        return None if copy is None else copy[1]
+
+    async def _newest(self, space: str) -> Labelled | None:
+        head, photos, copy = *self._keys(space), self._copies.get(space)
+        if copy is not None and await _awaited(self._client.hget(head, "stamp")) == copy[0]:
+            return copy[1]
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.hmget(head, ["stamp", "revision"])
+            pipe.lrange(photos, 0, -1)
+            (stamp, revision), rows = await pipe.execute()
+        if stamp is None or not rows:
+            self._copies.pop(space, None)
+            return None
+        self._copies[space] = (stamp, _unpacked(int(revision), rows))
+        while len(self._copies) > MOST_SPACES:
+            self._copies.popitem(last=False)
+        return self._copies[space][1]
+
+    async def keep(self, space: str, labelled: Labelled, *, append: bool) -> None:
+        """See LabelledPhotos. One transaction: two replicas that add at the same moment lose nothing."""
+        head, photos = self._keys(space)
+        try:
+            async with self._client.pipeline(transaction=True) as pipe:
+                if not append:
+                    pipe.delete(head, photos)
+                pipe.rpush(photos, *_packed(labelled))
+                pipe.hsetnx(head, "revision", str(labelled.revision))
+                pipe.hset(head, "stamp", np.random.default_rng().bytes(12))
+                await pipe.execute()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"labelled photos of space {space}: {error}") from error
+
+    async def forget(self, space: str) -> None:
+        """See LabelledPhotos."""
+        try:
+            await self._client.delete(*self._keys(space))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"labelled photos of space {space}: {error}") from error
+
+    def _keys(self, space: str) -> tuple[str, str]:
+        base = f"zs:{{{space}}}:labelled:{self._model_id}"
+        return base, f"{base}:photos"
+
+
+def _packed(labelled: Labelled) -> list[bytes]:
+    """Each photo: its class in ASCII, a zero byte, v little-endian."""
+    rows = labelled.v.astype("<f4")
+    return [name.encode() + b"\0" + row.tobytes() for name, row in zip(labelled.class_ids, rows, strict=True)]
+
+
+def _unpacked(revision: int, rows: Sequence[bytes]) -> Labelled:
+    parts = [row.partition(b"\0") for row in rows]
+    v = np.stack([np.frombuffer(values, dtype="<f4").astype(np.float32) for _, _, values in parts])
+    return Labelled(revision, v, tuple(name.decode() for name, _, _ in parts))
+
+
+async def _awaited(answer: Awaitable[Any] | Any) -> Any:
+    """redis-py types one method for both of its clients."""
+    return await answer

@@ -1,0 +1,85 @@
+"""AUROC and risk-coverage curves, in numbers and as a small SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+DoubleArray = NDArray[np.float64]
+
+_COLOURS = ("#1b6ca8", "#c2571a", "#3b7d3f", "#7a4fa3", "#555555", "#b3123f")
+
+
+def auroc(known: ArrayLike, foreign: ArrayLike) -> float:
+    """The chance that a known photo has more evidence than a foreign one (ties count half); 0.5 is guessing."""
+    first, second = np.asarray(known, dtype=np.float64), np.asarray(foreign, dtype=np.float64)
+    ranks = rankdata(np.concatenate([first, second]))
+    return float((ranks[: len(first)].sum() - len(first) * (len(first) + 1) / 2) / (len(first) * len(second)))
+
+
+def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> tuple[DoubleArray, DoubleArray]:
+    """Share of photos answered (N,), and share of wrong answers among them (N,), the most confident first.
+
+    Photos of equal confidence are answered together: each then has the figures of the last of them.
+    """
+    sure = np.asarray(confidence, dtype=np.float64)
+    order = np.argsort(-sure, kind="stable")
+    wrong = np.cumsum(~np.asarray(correct, dtype=np.bool_)[order])
+    count = np.arange(1, len(order) + 1)
+    last = np.searchsorted(-sure[order], -sure[order], side="right") - 1
+    return count[last] / len(order), wrong[last] / count[last]
+
+
+def area(coverage: DoubleArray, risk: DoubleArray) -> float:
+    """Mean risk over all coverages (AURC); less is better."""
+    steps = np.diff(np.concatenate([[0.0], coverage]))
+    return float((steps * risk).sum())
+
+
+def draw_curves(curves: Mapping[str, tuple[DoubleArray, DoubleArray]], *, most: float = 0.6) -> str:
+    """An SVG of risk over coverage, one line a curve, risk from 0 to `most`."""
+    left, top, width, height = 46, 12, 420, 240
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 14} {top + height + 40}" '
+        'font-family="sans-serif" font-size="11">',
+        f'<rect width="100%" height="100%" fill="#ffffff"/><g stroke="#dddddd" fill="#444444">{_grid(most)}</g>',
+    ]
+    for number, (name, (coverage, risk)) in enumerate(curves.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        chosen = _thinned(len(coverage))
+        points = " ".join(
+            f"{left + width * coverage[i]:.1f},{top + height * (1 - min(risk[i], most) / most):.1f}" for i in chosen
+        )
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+        parts.append(f'<text x="{left + 10}" y="{top + 16 + 15 * number}" fill="{colour}">{name}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _thinned(count: int, most: int = 120) -> Sequence[int]:
+    """At most about `most` places, the last among them, none of the first few: they say little but noise."""
+    first = min(count - 1, 10)
+    return sorted({round(place) for place in np.linspace(first, count - 1, most).tolist()})
+
+
+def _grid(most: float) -> str:
+    left, top, width, height = 46, 12, 420, 240
+    lines = []
+    for step in range(6):
+        x, y = left + width * step / 5, top + height * (1 - step / 5)
+        lines.append(f'<path d="M{x:.0f} {top}V{top + height}M{left} {y:.0f}H{left + width}"/>')
+        lines.append(
+            f'<text stroke="none" x="{x:.0f}" y="{top + height + 14}" text-anchor="middle">{20 * step}%</text>'
+        )
+        lines.append(
+            f'<text stroke="none" x="{left - 5}" y="{y + 4:.0f}" text-anchor="end">{20 * step * most:.0f}%</text>'
+        )
+    lines.append(
+        f'<text stroke="none" x="{left + width / 2}" y="{top + height + 32}" text-anchor="middle">answered</text>'
+    )
+    lines.append(
+        f'<text stroke="none" x="{left + width - 4}" y="{top + 14}" text-anchor="end">wrong among these</text>'
+    )
+    return "".join(lines)
