@@ -111,6 +111,11 @@ class TextInterpreter:
         """The attributes it reads for."""
         return self._schema
 
+    @property
+    def prior(self) -> FloatArray:
+        """(A,) what is expected when nothing is said."""
+        return self._expectation.prior
+
     def interpret(self, prompt: str) -> Interpretation:
         """Degrees from ``"wing color: blue | size: small"`` (read exactly) or from free English.
 
