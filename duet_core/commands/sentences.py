@@ -62,7 +62,7 @@ def _renew_language(folder: Path, language_model: str) -> None:
     with np.load(folder / "classes.npz", allow_pickle=False) as arrays:
         kept = {name: arrays[name] for name in arrays.files}
     kept["attribute_embeddings"] = embed_phrases(folder / "text.onnx", tokenizer, phrases).astype(np.float16)
-    np.savez_compressed(folder / "classes.npz", **kept)  # type: ignore[arg-type]
+    np.savez_compressed(folder / "classes.npz", **kept)
     renew_files(folder, ["text.onnx", "tokenizer.json", "classes.npz"], language_model=entry)
 
 
