@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "judge a trained model: T1, U, S, H, AUSUC",
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",
     "export": "write a trained model as a bundle",
+    "sentences": "fit a bundle's reading of free English on its seen classes' descriptions",
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "decisions": "judge refusals, probabilities and sets of classes of a bundle",
     "maps": "judge whether heat maps point at the bird",

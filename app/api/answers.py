@@ -187,6 +187,9 @@ class Interpretation(Answer):
 
     attributes: list[Understood] = Field(description="Those given or found, strongest first.")
     words_not_used: list[str] = Field(description="Words of the prompt that changed nothing.")
+    parts_not_known: list[str] = Field(
+        default=[], description="Parts spoken of that the schema has no attributes for, such as ears."
+    )
     prompt_sets_assumed: list[str] = Field(
         description="Prompt sets not spoken of; their degrees are what the seen classes lead one to expect."
     )

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.answers import ClassDetail, ClassKind, ClassList, ClassSummary, Degree, DeletedClass, NewClassAnswer
 from app.api.bodies import read_json
 from app.api.deps import ClassId, Space, TheService, snapshot_of
-from app.api.descriptions import NewClass, describe
+from app.api.descriptions import Described, NewClass, describe
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -25,20 +25,35 @@ NEW_CLASS_BODY: dict[str, Any] = {
 }
 
 
-@router.post("", summary="Register a class", status_code=201, openapi_extra=NEW_CLASS_BODY)
+@router.post(
+    "",
+    summary="Register a class",
+    status_code=201,
+    openapi_extra=NEW_CLASS_BODY,
+    responses={200: {"description": "With `dry_run=true`: what would be stored.", "model": NewClassAnswer}},
+)
 async def register(
-    request: Request, response: Response, service: TheService, space: Space = DEFAULT_SPACE
+    request: Request,
+    response: Response,
+    service: TheService,
+    space: Space = DEFAULT_SPACE,
+    dry_run: Annotated[
+        bool, Query(description="Interpret and check only: nothing is stored, the answer is 200.")
+    ] = False,
 ) -> NewClassAnswer:
     """Register an unseen class by a vector, by named attributes or by a sentence. It can be recognised at once.
 
     The answer says how the description was understood: attributes with degrees, words not used, and prompt sets
-    that were filled in. To correct it, DELETE the class and send the attributes as a mapping.
+    that were filled in. To correct it, DELETE the class and send the attributes as a mapping; or ask with
+    `dry_run=true` first: the same answer with status 200 and the revision as it is, and nothing is stored.
     """
     data = await read_json(request, service.settings)
     described = await asyncio.to_thread(describe, data, service)
     record = described.record
     if service.bundle.classes.row(record.id) is not None:
         raise Problem("class-exists", f"{record.id!r} is a seen class of the bundle.", {"got": record.id})
+    if dry_run:
+        return await _dry_run(described, service, space, response)
     try:
         revision = await service.store.put(space, record)
     except ClassExists:
@@ -48,6 +63,21 @@ async def register(
     await _show(service, space)
     query = "" if space == DEFAULT_SPACE else f"?space={space}"
     response.headers["Location"] = f"/classes/{record.id}{query}"
+    return _answer(described, revision)
+
+
+async def _dry_run(described: Described, service: Service, space: str, response: Response) -> NewClassAnswer:
+    """What registering would answer, refusals included, from the snapshot; the store is not asked."""
+    snapshot = await snapshot_of(service, space, response)
+    if described.record.id in snapshot.records:
+        detail = f"Space {space!r} already has a class {described.record.id!r}; registering it would be refused."
+        raise Problem("class-exists", detail, {"got": described.record.id})
+    response.status_code = 200
+    return _answer(described, snapshot.revision)
+
+
+def _answer(described: Described, revision: int) -> NewClassAnswer:
+    record = described.record
     return NewClassAnswer(
         id=record.id,
         label=record.label,

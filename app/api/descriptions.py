@@ -154,7 +154,10 @@ def _from_prompt(prompt: str, service: Service) -> tuple[FloatArray, Interpretat
     ]
     rows = [row for row in (schema.find(a.key) for a in strongest) if row is not None]
     return read.degrees, Interpretation(
-        attributes=found, words_not_used=list(read.words_not_used), prompt_sets_assumed=_assumed(rows, schema)
+        attributes=found,
+        words_not_used=list(read.words_not_used),
+        parts_not_known=list(read.foreign_parts),
+        prompt_sets_assumed=_assumed(rows, schema),
     )
 
 

@@ -15,14 +15,14 @@ import torch
 from PIL import Image, ImageDraw
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import AutoModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from duet_core.benchmarks import Benchmark
-from duet_core.export.folding import FoldedVision, SentenceEmbedding, fold_grounding, name_pieces
+from duet_core.export.folding import FoldedVision, fold_grounding, name_pieces
+from duet_core.export.language import ExportError, write_language
 from duet_core.export.model_card import model_card
-from duet_core.export.onnx_files import embed_phrases, quantize_language_model, run_onnx, write_onnx
+from duet_core.export.onnx_files import embed_phrases, run_onnx, write_onnx
 from duet_core.model.duet import Duet
-from duet_core.model.language import resolve_language_model
 from duet_core.runtime.bundle import FORMAT_VERSION, describe_file
 from duet_core.runtime.preprocess import Preprocessing, pixels_sha256
 from duet_core.sampling import SentenceBuilder
@@ -31,11 +31,6 @@ from duet_core.task import DuetTask
 MAX_DIFFERENCE = 1e-4
 """Largest |Δv| between torch and the exported graph, in float32."""
 _PARITY_IMAGES = 8
-_LONGEST_PROMPT = 256
-
-
-class ExportError(RuntimeError):
-    """An exported model that does not compute what the trained one does; nothing was written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +76,8 @@ def export_bundle(source: BundleSource, out: Path) -> dict[str, Any]:
         folder.chmod(0o755)
         model = source.task.model.cpu().eval()
         parity = _write_vision(source, model, folder) | _write_grounding(source, model, folder)
-        language = _write_language(source, folder)
+        phrases = [attribute.phrase for attribute in source.benchmark.schema.attributes]
+        language = write_language(folder, source.language_model, _plain(source.tokenizer), phrases)
         _write_classes(source, folder)
         (folder / "calibration.json").write_text(json.dumps(source.calibration, indent=1) + "\n")
         _write_golden(source, folder)
@@ -143,33 +139,8 @@ def _write_grounding(source: BundleSource, model: Duet, folder: Path) -> dict[st
     }
 
 
-def _write_language(source: BundleSource, folder: Path) -> dict[str, Any]:
-    """text.onnx in int8 and its tokenizer; reports the cosine of its embeddings to the float32 model's."""
-    tokenizer = Tokenizer.from_str(source.tokenizer.backend_tokenizer.to_str())
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(_LONGEST_PROMPT)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    network = AutoModel.from_pretrained(resolve_language_model(source.language_model), add_pooling_layer=False)
-    example = torch.ones(2, 16, dtype=torch.long)
-    with tempfile.TemporaryDirectory() as scratch:
-        full = Path(scratch) / "text.onnx"
-        write_onnx(
-            full,
-            SentenceEmbedding(network),
-            (example, example),
-            inputs=["input_ids", "attention_mask"],
-            outputs=["embedding"],
-        )
-        quantize_language_model(full, folder / "text.onnx")
-        phrases = [attribute.phrase for attribute in source.benchmark.schema.attributes]
-        cosine = (
-            embed_phrases(full, tokenizer, phrases) * embed_phrases(folder / "text.onnx", tokenizer, phrases)
-        ).sum(axis=1)
-    return {
-        "name": source.language_model,
-        "weights": "int8",
-        "cosine_to_float32": {"mean": float(cosine.mean()), "min": float(cosine.min()), "phrases": len(phrases)},
-    }
+def _plain(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    return Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
 
 
 def _write_classes(source: BundleSource, folder: Path) -> None:

@@ -23,6 +23,7 @@ from duet_core.runtime.encoder import Encoder
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
 from duet_core.runtime.scoring import ClassSet
+from duet_core.runtime.sentence_map import SentenceMap, load_sentence_map
 from duet_core.runtime.sessions import CPU, open_session
 
 FORMAT_VERSION = 1
@@ -37,6 +38,9 @@ FILES = (
     "golden.npz",
 )
 """What every bundle holds beside manifest.json."""
+
+SENTENCES = "sentences.npz"
+"""What a bundle holds after `duet sentences`: the learned part of reading free English."""
 
 GOLDEN_TOLERANCE = 1e-3
 """Largest |v - expected v| on the golden picture: far above rounding between machines, far below a wrong model."""
@@ -60,6 +64,7 @@ class Bundle:
         manifest: everything manifest.json says (training, metrics, licence, …).
         vision, grounding: open sessions.
         tokenizer: splits prompts into the language model's pieces.
+        sentences: the learned map from sentences to degrees; None in a bundle without one.
     """
 
     folder: Path
@@ -74,6 +79,7 @@ class Bundle:
     vision: onnxruntime.InferenceSession
     grounding: onnxruntime.InferenceSession
     tokenizer: Tokenizer
+    sentences: SentenceMap | None = None
     _text: list[onnxruntime.InferenceSession] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -107,6 +113,18 @@ def describe_file(path: Path) -> dict[str, Any]:
         return {"sha256": hashlib.file_digest(stream, "sha256").hexdigest(), "bytes": path.stat().st_size}
 
 
+def renew_files(folder: Path, names: Sequence[str], **entries: Any) -> None:
+    """Bring the manifest of a bundle up to date with files written into it, and set other entries of it."""
+    path = folder / "manifest.json"
+    manifest = _read_manifest(folder)
+    manifest["files"] = dict(
+        sorted((manifest["files"] | {name: describe_file(folder / name) for name in names}).items())
+    )
+    written = path.with_suffix(".json.new")
+    written.write_text(json.dumps(manifest | entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    written.replace(path)
+
+
 def open_bundle(folder: Path | str, *, providers: Sequence[str] = CPU) -> Bundle:
     """Open and check a bundle: format version, sizes and checksums, contents that fit together, golden picture.
 
@@ -133,6 +151,7 @@ def open_bundle(folder: Path | str, *, providers: Sequence[str] = CPU) -> Bundle
             vision=open_session(folder / "vision.onnx", providers=providers),
             grounding=open_session(folder / "grounding.onnx", providers=providers),
             tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
+            sentences=load_sentence_map(folder / SENTENCES) if SENTENCES in manifest["files"] else None,
         )
     except (KeyError, ValueError, TypeError) as error:
         raise BundleError(f"{folder}: {type(error).__name__}: {error}; export the bundle again") from error
@@ -212,11 +231,14 @@ def _frozen(array: NDArray[Any]) -> FloatArray:
 def _check_shapes(bundle: Bundle) -> None:
     """The parts must be of one model: A attributes everywhere, inputs and outputs by the names of the format."""
     count, attributes = len(bundle.classes), len(bundle.schema)
-    sizes = (
+    sizes: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = [
         ("classes.npz: z", bundle.classes.z.shape, (count, attributes)),
         ("classes.npz: degrees", bundle.degrees.shape, (count, attributes)),
         ("classes.npz: attribute_embeddings", bundle.attribute_embeddings.shape[:1], (attributes,)),
-    )
+    ]
+    if bundle.sentences is not None:
+        fitted = (bundle.sentences.attributes, bundle.sentences.embedding_width)
+        sizes.append((SENTENCES, fitted, (attributes, bundle.attribute_embeddings.shape[-1])))
     for what, got, expected in sizes:
         if got != expected:
             raise BundleError(f"{bundle.folder / what} {got}, expected {expected}; export the bundle again")

@@ -53,6 +53,11 @@ class Expectation:
         self._typical_cosine = float(np.mean([self._cosine(row) for row in table]))
 
     @property
+    def prior(self) -> FloatArray:
+        """(A,) mean degrees of the seen classes."""
+        return self._mean.astype(np.float32)
+
+    @property
     def typical_cosine(self) -> float:
         """Mean over the seen classes of the cosine of a class's degrees to the prior m, in 0…1."""
         return self._typical_cosine
@@ -73,6 +78,16 @@ class Expectation:
         denied = [row for row in rows if found[row] == 0]
         blended[denied] = 0.0
         return self.stand_out(blended).astype(np.float32)
+
+    def deviating(self, deviation: NDArray[np.float64], found: Mapping[int, float]) -> FloatArray:
+        """(A,) degrees in 0…1 from a learned deviation (A,) from the prior, and what was said in so many words.
+
+        As in `complete`, a row found with degree 0 was denied and becomes 0; any other ends no lower than the prior.
+        """
+        degrees = self.stand_out(np.clip(self._mean + deviation, 0.0, 1.0))
+        for row, degree in found.items():
+            degrees[row] = max(degrees[row], self._mean[row]) if degree > 0 else 0.0
+        return degrees.astype(np.float32)
 
     def stand_out(self, degrees: NDArray[np.float64]) -> NDArray[np.float64]:
         """(A,) degrees whose deviation from the prior is amplified until they are as distinct as a seen class is.

@@ -10,12 +10,15 @@ from importlib import resources
 from typing import Any, Literal
 
 from duet_core.attributes import AttributeSchema
+from duet_core.runtime.comparisons import Comparisons
 
-Kind = Literal["word", "negation", "hedge", "opener", "copula", "joiner", "stop", "ignored", "unknown"]
+Kind = Literal["word", "negation", "hedge", "opener", "copula", "joiner", "stop", "ignored", "unknown", "foreign"]
 
 _TOKEN = re.compile(r"[a-z0-9]+|[.;|!?]|[,:&/]")
 _STOPS = frozenset(".;|!?")
 _LONGEST = 4
+_BREAK = "(a new phrase)"
+"""Stands in `words` for a comma with an article after it: "…, a black bill" speaks of something else than before."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Meaning:
         whole: True for words such as "bird" that speak of all parts.
         marking: True for nouns such as "stripe": the colours before them cover only a little of the part.
         shade: True for "dark" and its like, which before a colour add nothing to it.
+        telling: True for words such as "webbed", whose values are meant whatever part they are said of.
         hedge: factor for the degrees of the words after it, as 0.5 for "slightly".
     """
 
@@ -38,6 +42,7 @@ class Meaning:
     whole: bool = False
     marking: bool = False
     shade: bool = False
+    telling: bool = False
     hedge: float = 1.0
 
 
@@ -79,15 +84,19 @@ class Lexicon:
         self.whole_prompts = frozenset(i for i, part in enumerate(self._parts) if not part)
         apart = {fold(word) for word in table["apart"]}
         self.spread_prompts = frozenset(i for i, part in enumerate(self._parts) if part and not apart & set(part))
-        self._names = self._name_rows()
-        self._meanings: dict[tuple[str, ...], Meaning] = {}
         self._fillers = {fold(word) for word in table["fillers"]}
+        self._determiners = {fold(word) for word in table["determiners"]}
+        self._comparisons = Comparisons(table["sizes"])
+        self._compounds = {fold(word): words_of(parts) for word, parts in table["compounds"].items()}
+        self._names = self._name_rows()
+        self._meanings: dict[tuple[str, ...], Meaning] = {(_BREAK,): Meaning("opener")}
         self._add_roles(table)
         self._add_words(table)
 
     def read(self, text: str) -> list[Match]:
         """The text as a list of meanings, left to right; words without one are of kind "unknown"."""
-        words = [word for word in words_of(text) if word not in self._fillers]
+        plain = words_of(self._comparisons.replaced(text))
+        words = self._phrased([part for word in plain for part in self._compounds.get(word, (word,))])
         matches, start = [], 0
         while start < len(words):
             for stop in range(min(start + _LONGEST, len(words)), start, -1):
@@ -100,6 +109,16 @@ class Lexicon:
             matches.append(Match(" ".join(words[start:stop]), meaning))
             start = stop
         return matches
+
+    def _phrased(self, words: Sequence[str]) -> list[str]:
+        """The words without those that say nothing; where a comma and an article begin a new phrase, a mark."""
+        kept: list[str] = []
+        for before, word in zip(("", *words), words, strict=False):
+            if word in self._determiners and kept and (before == "," or (before == "and" and kept[-2:-1] == [","])):
+                kept[-1] = _BREAK
+            elif word not in self._fillers:
+                kept.append(word)
+        return kept
 
     def _part_words(self, prompt: str) -> tuple[str, ...]:
         """The body part in a prompt's name: ("upper", "tail") of "upper tail color"; () when it is of the whole."""
@@ -114,7 +133,8 @@ class Lexicon:
         for row, attribute in enumerate(self._schema.attributes):
             full = words_of(attribute.name)
             core = tuple(word for word in full if word not in self._aspects)
-            for name in {full, core} - {()}:
+            said = tuple(word for word in core if word not in self._fillers)  # "longer than its head"
+            for name in {full, core, said} - {()}:
                 rows.setdefault(name, set()).add(row)
         return rows
 
@@ -139,6 +159,8 @@ class Lexicon:
         for name, kind in roles:
             for word in table[name]:
                 self._meanings[words_of(word)] = Meaning(kind)
+        for word in table["foreign"]:
+            self._meanings[words_of(word)] = Meaning("foreign")
         for word, factor in table["hedges"].items():
             self._meanings[words_of(word)] = Meaning("hedge", hedge=factor)
 
@@ -153,7 +175,7 @@ class Lexicon:
         for word, targets in table["parts"].items():
             for surface in (words_of(word), _with_ed(words_of(word))):
                 _raise(parts, surface, self._part_targets(targets))
-        for word, targets in table["values"].items():
+        for word, targets in (*table["values"].items(), *table["kinds"].items(), *table["telling"].items()):
             _raise(values, words_of(word), self._value_targets(targets))
         for word, carried in table["carriers"].items():
             rows = self._value_targets({carried["value"]: 1.0})
@@ -161,7 +183,8 @@ class Lexicon:
             if rows:
                 parts[words_of(word)] = self._part_targets(carried["parts"])
         markings = {words_of(word) for word in table["markings"]}
-        whole = {(word,) for word in self._whole}
+        whole = {(word,) for word in self._whole} | {words_of(word) for word in table["kinds"]}
+        telling = {words_of(word) for word in (*table["telling"], *table["kinds"])}
         shades = {words_of(word) for word in table["shades"]}
         for surface in {key for key in (*values, *parts) if values.get(key) or key in parts} | markings | whole:
             self._meanings[surface] = Meaning(
@@ -171,6 +194,7 @@ class Lexicon:
                 whole=surface in whole,
                 marking=surface in markings,
                 shade=surface in shades,
+                telling=surface in telling,
             )
 
     def _own_parts(self, side_words: Iterable[str]) -> set[tuple[str, ...]]:

@@ -26,6 +26,8 @@ class Mention:
         weight: factor for the degree, from hedges and markings.
         negated: True for "no wing bars".
         trailing: True when no part followed the value, so that the part is only the last one named.
+        telling: True when the value is meant whatever the part, as "webbed" of feet tells of the whole bird.
+        foreign: the part's word when it is a part the schema does not have, such as "ears"; values of it are lost.
     """
 
     text: str
@@ -35,6 +37,8 @@ class Mention:
     weight: float
     negated: bool
     trailing: bool
+    telling: bool = False
+    foreign: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,40 +61,52 @@ class PhraseReader:
         self._open = False  # only "and" and commas since the part: another part may share its values
         self._predicate = False
         self._negated = False
+        self._marked = False  # after "bars" and the like: a comma ends what is said of them
+        self._foreign = ""
         self._hedge = 1.0
 
     def read(self, matches: Sequence[Match]) -> list[Mention]:
         """All mentions, in order."""
         for match in matches:
-            kind = match.meaning.kind
-            if kind == "word":
+            if match.meaning.kind == "word":
                 self._word(match)
-            elif kind == "unknown":
+            elif match.meaning.kind == "unknown":
                 self._value(match)
-            elif kind in ("stop", "opener"):
-                self._flush()
-                if kind == "stop":
-                    self._group = None
-            elif kind == "copula":
-                self._predicate = self._group is not None and not self._pending
-            elif kind == "joiner":
-                self._negated = self._negated and bool(self._pending)  # "no crest, brown eyes" has brown eyes
-            elif kind == "negation":
-                self._negated, self._open = True, False
-            elif kind == "hedge":
-                self._hedge = match.meaning.hedge
+            elif match.meaning.kind == "foreign":
+                self._stranger(match)
+            else:
+                self._turn(match)
         self._flush()
         return self.mentions
+
+    def _turn(self, match: Match) -> None:
+        """A word that names nothing but changes what the words around it mean."""
+        kind = match.meaning.kind
+        if kind in ("stop", "opener"):
+            self._flush()
+            if kind == "stop":
+                self._group, self._foreign = None, ""
+        elif kind == "copula":
+            self._predicate = self._group is not None and not self._pending
+        elif kind == "joiner":
+            if match.text == "," and self._marked:
+                self._flush()
+            self._negated = self._negated and bool(self._pending)  # "no crest, brown eyes" has brown eyes
+        elif kind == "negation":
+            self._negated, self._open = True, False
+        elif kind == "hedge":
+            self._hedge = match.meaning.hedge
 
     def _word(self, match: Match) -> None:
         meaning = match.meaning
         if meaning.whole or meaning.part is not None:
             self._part(match)
-            if meaning.values:  # "crest": a part that is itself an attribute
+            if meaning.values:  # "crest", "songbird": a part or a kind that is itself an attribute
                 self._bind(self._said(match), WHOLE, match.text, trailing=True)
             return
         if meaning.marking:
             self._fade()
+            self._marked = True
         if meaning.values:
             self._value(match)
 
@@ -111,6 +127,7 @@ class PhraseReader:
 
     def _part(self, match: Match) -> None:
         part = WHOLE if match.meaning.part is None else match.meaning.part
+        self._foreign, self._marked = "", False
         alone = self._open and not self._pending and not self._bound
         shared = self._group if alone and self._group is not WHOLE else None
         if self._pending:
@@ -124,6 +141,16 @@ class PhraseReader:
             self._group_text = match.text
         self._open, self._predicate = True, False
 
+    def _stranger(self, match: Match) -> None:
+        """A part the schema does not have: what is said of it must not fall to the part named before."""
+        said, self._pending, self._bound = self._pending, [], []
+        self._group, self._group_text, self._foreign = {}, match.text, match.text
+        self._open = self._predicate = self._marked = False
+        for value in said:
+            self._bind(value, {}, match.text, trailing=False)
+        if not said:
+            self.mentions.append(Mention(match.text, match.text, {}, {}, 1.0, False, False, foreign=match.text))
+
     def _fade(self) -> None:
         """The colours just before a marking, or before "wing" in "wing bars", are the marking's."""
         if self._pending:
@@ -134,12 +161,26 @@ class PhraseReader:
 
     def _bind(self, said: _Said, part: Mapping[int, float], part_text: str, *, trailing: bool) -> None:
         text = said.word if trailing or not part_text else f"{said.word} {part_text}"
-        self.mentions.append(Mention(text, said.word, said.meaning.values, part, said.weight, said.negated, trailing))
+        meaning = said.meaning
+        self.mentions.append(
+            Mention(
+                text,
+                said.word,
+                meaning.values,
+                part,
+                said.weight,
+                said.negated,
+                trailing and not self._foreign,
+                telling=meaning.telling,
+                foreign=self._foreign,
+            )
+        )
 
     def _flush(self) -> None:
         """End of a phrase: values no part followed belong to the last part, else to the whole."""
         for said in self._pending:
-            self._bind(said, self._group or WHOLE, self._group_text, trailing=True)
+            part = {} if self._foreign else self._group or WHOLE
+            self._bind(said, part, self._group_text, trailing=True)
         self._pending, self._bound = [], []
-        self._open = self._predicate = self._negated = False
+        self._open = self._predicate = self._negated = self._marked = False
         self._hedge = 1.0

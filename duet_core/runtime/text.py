@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,8 +12,9 @@ from duet_core.attributes import AttributeSchema
 from duet_core.classes import FloatArray
 from duet_core.runtime.bundle import Bundle
 from duet_core.runtime.expectation import Expectation
-from duet_core.runtime.lexicon import Lexicon
+from duet_core.runtime.lexicon import Lexicon, words_of
 from duet_core.runtime.phrases import MARKING, WHOLE, Mention, PhraseReader
+from duet_core.runtime.sentence_map import lexical_evidence
 
 How = Literal["exact", "lexical", "similar"]
 
@@ -22,6 +23,9 @@ SPREAD = 0.8
 
 SIMILAR = 0.65
 """Least cosine of a phrase nobody told us about and an attribute's phrase for the phrase to count as that attribute."""
+
+SURE = 0.9
+"""Least degree at which what a kind of bird implies ("a duck") counts as said, not as implied until said otherwise."""
 
 MAX_WORDS = 400
 """Longest prompt read, in words."""
@@ -68,12 +72,29 @@ class Interpretation:
         attributes: those found, in schema order.
         words_not_used: words of the prompt that changed nothing.
         unknown: keys of a semi-structured prompt that do not exist.
+        foreign_parts: parts spoken of that the schema does not have, such as "ear".
     """
 
     degrees: FloatArray
     attributes: tuple[FoundAttribute, ...]
     words_not_used: tuple[str, ...]
     unknown: tuple[UnknownKey, ...]
+    foreign_parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What words alone say.
+
+    Attributes:
+        found: schema row -> attribute, with the degree of the reading; 0 when denied.
+        unused: words that changed nothing.
+        foreign: parts spoken of that the schema does not have.
+    """
+
+    found: Mapping[int, FoundAttribute]
+    unused: tuple[str, ...]
+    foreign: tuple[str, ...]
 
 
 class TextInterpreter:
@@ -84,6 +105,16 @@ class TextInterpreter:
         self._schema = bundle.schema
         self._lexicon = Lexicon(bundle.schema)
         self._expectation = Expectation(bundle.degrees, bundle.schema)
+
+    @property
+    def schema(self) -> AttributeSchema:
+        """The attributes it reads for."""
+        return self._schema
+
+    @property
+    def prior(self) -> FloatArray:
+        """(A,) what is expected when nothing is said."""
+        return self._expectation.prior
 
     def interpret(self, prompt: str) -> Interpretation:
         """Degrees from ``"wing color: blue | size: small"`` (read exactly) or from free English.
@@ -97,13 +128,13 @@ class TextInterpreter:
             )
         if _is_structured(prompt, self._schema):
             return self._exact(prompt)
-        found, unused = self._free(prompt)
-        if not any(attribute.degree > 0 for attribute in found.values()):
+        reading = self.read(prompt)
+        if not any(attribute.degree > 0 for attribute in reading.found.values()):
             raise PromptError(
                 f"no attribute was understood in {prompt[:80]!r}; name parts and their colours, patterns or sizes, or "
                 f"use keys, such as {self._schema.keys[0]!r}"
             )
-        return self._finish(found, unused, ())
+        return self._expected(prompt, reading)
 
     def embed(self, phrases: Sequence[str]) -> FloatArray:
         """(N, E) unit sentence embeddings of N >= 1 phrases."""
@@ -127,15 +158,22 @@ class TextInterpreter:
             row: FoundAttribute(self._schema.keys[row], 1.0, self._schema.keys[row], "exact", 1.0)
             for row in parsed.attributes
         }
-        return self._finish(found, (), unknown)
+        degrees = self._expectation.complete({row: attribute.degree for row, attribute in found.items()})
+        return self._account(degrees, Reading(found, (), ()), unknown)
 
-    def _free(self, prompt: str) -> tuple[dict[int, FoundAttribute], tuple[str, ...]]:
+    def read(self, prompt: str) -> Reading:
+        """What the words of free English say of attributes, before anything is expected of the rest."""
         mentions = PhraseReader().read(self._lexicon.read(prompt))
         said: dict[int, FoundAttribute] = {}
         implied: dict[int, FoundAttribute] = {}
         unused: list[str] = []
+        foreign: list[str] = []
         strangers: list[Mention] = []
         for mention in mentions:
+            if mention.foreign:
+                foreign.append(mention.foreign)
+                unused += [mention.word] if mention.word != mention.foreign else []
+                continue
             if not mention.values:
                 strangers.append(mention)
                 continue
@@ -149,12 +187,15 @@ class TextInterpreter:
         # only a part's own colour stands against that of the whole: with a red patch a black bird's wing stays black
         spoken = {self._schema.prompt_index[row] for row, found in said.items() if found.degree > MARKING}
         kept = {row: found for row, found in implied.items() if self._schema.prompt_index[row] not in spoken}
-        return kept | said, tuple(dict.fromkeys(unused))
+        return Reading(kept | said, tuple(dict.fromkeys(unused)), tuple(dict.fromkeys(foreign)))
 
     def _rows(self, mention: Mention) -> tuple[dict[int, float], dict[int, float]]:
         """Schema rows a mention speaks of, with degrees: of the part itself, and of parts that only share the value."""
         prompt_of = self._schema.prompt_index
         values = {row: degree * mention.weight for row, degree in mention.values.items()}
+        if mention.telling:
+            sure = {row: degree for row, degree in values.items() if degree >= SURE}
+            return sure, {row: degree for row, degree in values.items() if row not in sure}
         if mention.part is not WHOLE:
             bound = {
                 row: d * mention.part[prompt_of[row]] for row, d in values.items() if prompt_of[row] in mention.part
@@ -196,12 +237,20 @@ class TextInterpreter:
             self._note(found, best, degree, mention.text, "similar", cosine)
         return unused
 
-    def _finish(
-        self, found: dict[int, FoundAttribute], unused: tuple[str, ...], unknown: tuple[UnknownKey, ...]
-    ) -> Interpretation:
-        degrees = self._expectation.complete({row: attribute.degree for row, attribute in found.items()})
-        attributes = tuple(replace(found[row], degree=float(degrees[row])) for row in sorted(found))
-        return Interpretation(degrees, attributes, unused, unknown)
+    def _expected(self, prompt: str, reading: Reading) -> Interpretation:
+        """A reading of free English with the degrees it leads one to expect."""
+        said = {row: attribute.degree for row, attribute in reading.found.items()}
+        learned = self._bundle.sentences
+        if learned is None:
+            return self._account(self._expectation.complete(said), reading, ())
+        evidence = lexical_evidence(said, len(self._schema))
+        features = learned.features(evidence, words_of(prompt), self.embed([prompt])[0])
+        degrees = self._expectation.deviating(learned.deviation(features), said)
+        return self._account(degrees, reading, ())
+
+    def _account(self, degrees: FloatArray, reading: Reading, unknown: tuple[UnknownKey, ...]) -> Interpretation:
+        found = tuple(replace(reading.found[row], degree=float(degrees[row])) for row in sorted(reading.found))
+        return Interpretation(degrees, found, reading.unused, unknown, reading.foreign)
 
 
 def _is_structured(prompt: str, schema: AttributeSchema) -> bool:

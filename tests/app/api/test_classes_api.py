@@ -64,6 +64,30 @@ def test_a_prompt(client: httpx.Client, space: str) -> None:
     assert (detail["kind"], detail["prompt"], detail["revision"]) == ("prompt", body["prompt"], 1)
 
 
+def test_a_dry_run_interprets_and_stores_nothing(client: httpx.Client, space: str) -> None:
+    where = {"space": space}
+    body = without(new(prompt="a small bird with a blue crown, blue wings and pointed ears"), "attributes")
+    dry = client.post("/classes", params=where | {"dry_run": True}, json=body)
+    assert (dry.status_code, dry.json()["revision"]) == (200, 0)
+    assert "location" not in dry.headers
+    assert dry.json()["interpretation"]["parts_not_known"] == ["ear"]
+    assert client.get("/classes/blue-bird", params=where).status_code == 404
+    assert client.get("/classes", params=where).json()["revision"] == 0
+
+    stored = client.post("/classes", params=where, json=body)
+    assert stored.status_code == 201
+    assert without(stored.json(), "revision") == without(dry.json(), "revision")
+    again = client.post("/classes", params=where | {"dry_run": True}, json=body)
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/class-exists")
+    assert client.get("/classes", params=where).json()["revision"] == 1
+
+
+def test_a_dry_run_refuses_what_registering_would(client: httpx.Client, space: str) -> None:
+    where = {"space": space, "dry_run": True}
+    for body, status in ((new(id="red-bird"), 409), (new(attributes={"size: small": 2}), 422)):
+        assert client.post("/classes", params=where, json=body).status_code == status
+
+
 def test_a_structured_prompt_is_read_exactly(client: httpx.Client, space: str) -> None:
     body = without(new(prompt="wing color: blue, red | size: small"), "attributes")
     stored = client.post("/classes", params={"space": space}, json=body).raise_for_status().json()

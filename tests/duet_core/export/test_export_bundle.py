@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel
 
 from duet_core import cli
 from duet_core.checkpoint import load_checkpoint
@@ -17,7 +18,7 @@ from duet_core.config_file import load_config
 from duet_core.experiment import Experiment
 from duet_core.export import bundle_writer
 from duet_core.export.bundle_writer import class_id, class_label
-from duet_core.export.folding import FoldedVision, fold_grounding
+from duet_core.export.folding import FoldedVision, SentenceEmbedding, fold_grounding
 from duet_core.runtime import Encoder, open_bundle
 from duet_core.runtime.preprocess import load_rgb
 from duet_core.task import DuetTask
@@ -109,6 +110,22 @@ def test_sentences_are_embedded_as_the_language_model_does(exported: Exported) -
         assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-4)
 
 
+def test_two_sentences_of_the_same_length_have_embeddings_of_their_own(exported: Exported) -> None:
+    """Against torch, not against the bundle: a graph that takes the mask for the words embeds lengths."""
+    experiment, _ = trained(exported)
+    bundle = open_bundle(exported.bundle)
+    network = AutoModel.from_pretrained(experiment.config.language.name, add_pooling_layer=False).eval()
+    phrases = [attribute.phrase for attribute in experiment.benchmark.schema.attributes]
+    encoded = [bundle.tokenizer.encode(phrase).ids for phrase in phrases]
+    first, second = next((a, b) for a in encoded for b in encoded if len(a) == len(b) and a != b)
+    ids = np.array([first, second])
+    (got,) = bundle.text.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    with torch.no_grad():
+        wanted = SentenceEmbedding(network)(torch.from_numpy(ids), torch.ones(ids.shape, dtype=torch.long)).numpy()
+    assert ((got * wanted).sum(axis=1) > 0.97).all()
+    assert np.abs(got[0] - got[1]).max() > 0.5 * np.abs(wanted[0] - wanted[1]).max()
+
+
 def test_files_name_no_folder_of_this_machine(exported: Exported) -> None:
     root = str(Path(__file__).resolve().parents[3]).encode()
     for file in exported.bundle.glob("*.onnx"):
@@ -147,7 +164,7 @@ def test_a_late_failure_leaves_the_old_bundle_in_place(
     def full(*_: Any) -> str:
         raise OSError("no space left on device")
 
-    for early in ("_write_vision", "_write_grounding", "_write_language"):
+    for early in ("_write_vision", "_write_grounding", "write_language"):
         monkeypatch.setattr(bundle_writer, early, lambda *_: {})
     monkeypatch.setattr(bundle_writer, "_write_classes", full)
     assert exported.export(exported.bundle) == 2

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from duet_core.attributes import AttributeSchema
 from duet_core.runtime import ClassSet, Encoder, PromptError, TextInterpreter, class_vector, open_bundle, rank
@@ -76,14 +78,77 @@ def heard(text: str) -> dict[str, float]:
         ("no eye-ring", {"head pattern: eyering": -1.0}),
         ("without a crest, red eyes", {"head pattern: crested": -1.0, "eye color: red": 1.0, "crown color": None}),
         ("a white stripe above its eyes", {"head pattern: eyebrow": 1.0}),
+        ("a black bill, grey and red, a white throat", {"bill color: black": 1.0, "throat color: white": 1.0}),
+        ("black wings with white wingbars, a red crown", {"wing color: black": 1.0, "wing pattern: striped": 1.0}),
+        ("mostly grey throat", {"throat color: grey": 1.0}),
+        ("its crown may be red", {"crown color: red": 0.6}),
+        ("a throat that is rarely red", {"throat color: red": 0.3}),
+        ("no red crown, black throat", {"crown color: red": -1.0, "throat color: black": 1.0}),
+        ("a bill longer than its head", {"bill length: longer than head": 1.0}),
+        ("smaller than a sparrow", {"size: very small": 1.0}),
+        ("the size of a pigeon, a red crown", {"size: medium": 1.0, "crown color: red": 1.0}),
+        ("webbed feet", {"shape: duck like": 0.5}),
     ],
 )
 def test_phrases_tie_values_to_parts(text: str, expected: dict[str, float | None]) -> None:
     found = heard(text)
     wanted = {key: weight for key, weight in expected.items() if weight is not None}
     assert {key: found.get(key) for key in wanted} == wanted
-    extra = {key for key in found if key not in wanted and not key.startswith(("primary", "crown color"))}
+    aside = ("primary", "crown color", "bill color", "wing color", "upperparts color")
+    extra = {key for key in found if key not in wanted and not key.startswith(aside)}
     assert not extra
+
+
+def test_a_new_phrase_after_a_comma_is_not_of_the_part_before() -> None:
+    found = heard("a songbird, grey or brown, a white throat with red streaks, a black bill")
+    assert {key for key in found if key.startswith("throat color")} == {"throat color: white", "throat color: red"}
+    assert {key for key in found if key.startswith("bill color")} == {"bill color: black"}
+
+
+COLOURS = ("black", "white", "red", "grey", "brown")
+PARTS = {"belly": "belly color", "throat": "throat color", "crown": "crown color", "nape": "nape color"}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(PARTS)), st.sampled_from(COLOURS), min_size=1), st.data())
+def test_each_phrase_of_a_list_is_read_as_if_it_stood_alone(told: dict[str, str], data: st.DataObject) -> None:
+    hedge, factor = data.draw(st.sampled_from([("", 1.0), ("slightly", 0.5), ("mostly", 1.0), ("perhaps", 0.5)]))
+    order = data.draw(st.permutations(sorted(told)))
+    found = heard(", ".join(f"a {hedge} {told[part]} {part}" for part in order))
+    for part, colour in told.items():
+        assert found[f"{PARTS[part]}: {colour}"] == factor
+    assert {key for key in found if key.startswith(tuple(PARTS.values()))} == {
+        f"{PARTS[part]}: {colour}" for part, colour in told.items()
+    }
+
+
+@given(st.sampled_from(sorted(PARTS)), st.sampled_from(COLOURS), st.sampled_from(["no", "without a", "not a", "lacks"]))
+def test_a_denial_is_of_its_own_phrase_only(part: str, colour: str, negation: str) -> None:
+    found = heard(f"{negation} {colour} {part}, a grey bill")
+    assert found[f"{PARTS[part]}: {colour}"] == -1.0
+    assert found["bill color: grey"] == 1.0
+
+
+@given(st.sampled_from(["ears", "horns", "a tongue", "whiskers"]), st.sampled_from(COLOURS), st.sampled_from(COLOURS))
+def test_parts_the_schema_does_not_have_take_their_words_along(foreign: str, theirs: str, ours: str) -> None:
+    assert heard(f"a {ours} throat, {theirs} {foreign}") == {"throat color: " + ours: 1.0}
+    assert heard(f"a {ours} throat, {foreign} that are {theirs}") == {"throat color: " + ours: 1.0}
+
+
+def test_foreign_parts_and_lost_words_are_reported(interpreter: TextInterpreter) -> None:
+    found = interpreter.interpret("a small bird with blue wings, green ears and a tongue")
+    assert found.foreign_parts == ("ear", "tongue")
+    assert "green" in found.words_not_used
+    assert "wing color: green" not in {attribute.key for attribute in found.attributes}
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_or_refused(interpreter: TextInterpreter, text: str) -> None:
+    try:
+        found = interpreter.interpret(text)
+    except PromptError:
+        return
+    assert np.isfinite(found.degrees).all()
+    assert 0 <= found.degrees.min() <= found.degrees.max() <= 1
 
 
 def test_the_colour_of_a_marking_counts_less_than_that_of_the_part() -> None:
