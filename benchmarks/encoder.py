@@ -57,8 +57,8 @@ def main() -> None:
         ids, mask = (part.expand(batch, -1) for part in (template.input_ids, template.attention_mask))
 
         def unfolded(tensor: torch.Tensor = tensor, ids: torch.Tensor = ids, mask: torch.Tensor = mask) -> object:
-            state = model.image_state(model.vision.trunk(tensor))
-            return model.ground(state, model.text_states(ids, mask), mask)
+            images = model.image_states(model.vision.trunk(tensor))
+            return model.ground(images, model.text_states(ids, mask), mask)
 
         def folded(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = pixels) -> object:
             return encoder.encode_pixels(pixels)

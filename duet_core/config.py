@@ -92,7 +92,7 @@ class CrossModalConfig:
     share_cross_attention: bool = False
     """One cross-attention for both directions, as in LXMERT."""
     direct_path: bool = False
-    """Add a linear map of the image's own state to v, beside the cross-modal layers; not in the paper."""
+    """Add a linear map of the encoder's state to v, beside the cross-modal layers; not in the paper."""
     contrast_width: int = 128
     """Output width of the projection heads H (Eqs. 10, 15)."""
 

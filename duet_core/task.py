@@ -17,7 +17,7 @@ from duet_core.losses import (
     mask_reconstruction,
     self_calibration,
 )
-from duet_core.model.duet import Duet, VisionOnly
+from duet_core.model.duet import Duet, ImageStates, VisionOnly
 from duet_core.sampling import SentenceBatch
 from duet_core.step_plan import Grounding, StepPlan
 
@@ -101,24 +101,24 @@ class DuetTask(nn.Module):
 
     def predict(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """v (B, A) and image states (B, D) beside the template of Eq. 12."""
-        state = self.model.image_state(hidden)
-        return self._beside_template(state), state
+        images = self.model.image_states(hidden)
+        return self._beside_template(images), images.token
 
-    def _beside_template(self, state: Tensor) -> Tensor:
+    def _beside_template(self, images: ImageStates) -> Tensor:
         ids, mask = cast(Tensor, self.template_ids), cast(Tensor, self.template_mask)
-        return self.model.attributes(state, self.model.text_states(ids, mask), mask)  # (B, A)
+        return self.model.attributes(images, self.model.text_states(ids, mask), mask)  # (B, A)
 
     def forward(self, plan: StepPlan, hidden: Tensor) -> Losses:
         """Named losses of a plan; `hidden` is the image source's batch for its M photos."""
-        state = self.model.image_state(hidden)  # (M, D)
+        images = self.model.image_states(hidden)  # M of them
         if plan.grounding is None:
-            return self._classify(plan, state)
-        return self._ground(plan, plan.grounding, state)
+            return self._classify(plan, images)
+        return self._ground(plan, plan.grounding, images)
 
-    def _classify(self, plan: StepPlan, state: Tensor) -> Losses:
+    def _classify(self, plan: StepPlan, images: ImageStates) -> Losses:
         """L_CLS = L_zsl + λ_con L_con (Eq. 13)."""
         use_contrast = plan.positive is not None and self.config.lambda_con > 0
-        v = self._beside_template(state if use_contrast else state[: plan.anchors])
+        v = self._beside_template(images if use_contrast else images[: plan.anchors])
         losses = self.zsl(v[: plan.anchors], plan.label[: plan.anchors])
         if use_contrast and plan.positive is not None:
             projected = self.model.class_contrast_head(v)
@@ -127,16 +127,16 @@ class DuetTask(nn.Module):
             losses["loss"] = losses["loss"] + self.config.lambda_con * losses["con"]
         return cast(Losses, losses)
 
-    def _ground(self, plan: StepPlan, grounding: Grounding, state: Tensor) -> Losses:
+    def _ground(self, plan: StepPlan, grounding: Grounding, images: ImageStates) -> Losses:
         """L_CSG = L_zsl + λ_cmr L_cmr + λ_acl L_acl (Eqs. 14, 21)."""
         sentences = grounding.sentences
         text = self.model.text_states(sentences.input_ids, sentences.attention_mask)  # (N, T, D)
-        pairs = self.model.ground(state[grounding.image], text, sentences.attention_mask)
+        pairs = self.model.ground(images[grounding.image], text, sentences.attention_mask)
         masked = len(grounding.degree)
         if self.config.csg_v == "template":
-            v = self._beside_template(state[: plan.anchors])
+            v = self._beside_template(images[: plan.anchors])
         elif masked < plan.anchors:  # anchors without a sentence of their own
-            v = torch.cat((pairs.v[:masked], self._beside_template(state[masked : plan.anchors])))
+            v = torch.cat((pairs.v[:masked], self._beside_template(images[masked : plan.anchors])))
         else:
             v = pairs.v[:masked]
         losses = self.zsl(v, plan.label[: plan.anchors])

@@ -21,7 +21,7 @@ from duet_core.step_plan import StepPlan, StepPlanner, epoch_batches
 from duet_core.training_log import TrainingLog
 
 _LOGGER = logging.getLogger(__name__)
-_EPOCH_STREAM, _STEP_STREAM, _DROPOUT_STREAM, _STAGE_STREAM = 1, 2, 3, 4
+_EPOCH_STREAM, _STEP_STREAM, _DROPOUT_STREAM = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Trainer:
 
     def _prepare(self, step: int, positions: Tensor) -> tuple[StepPlan, Tensor]:
         """Draw the plan of a step and fetch its images (M, *H)."""
-        shared = stream(self._seed, _STAGE_STREAM, step)  # the same in all processes
+        shared = stream(self._seed, _STEP_STREAM, step)
         stage = self._planner.draw_stage(shared) if self._config.variant == "duet" else "CLS"
         own = stream(self._seed + 104_729 * self._processes.rank, _STEP_STREAM, step)
         plan = self._planner.plan(positions, stage, own)

@@ -22,7 +22,7 @@ from duet_core.export.folding import FoldedVision, fold_grounding, name_pieces
 from duet_core.export.language import ExportError, write_language
 from duet_core.export.model_card import model_card
 from duet_core.export.onnx_files import embed_phrases, run_onnx, write_onnx
-from duet_core.model.duet import Duet
+from duet_core.model.duet import Duet, ImageStates
 from duet_core.runtime.bundle import FORMAT_VERSION, describe_file
 from duet_core.runtime.preprocess import Preprocessing, pixels_sha256
 from duet_core.sampling import SentenceBuilder
@@ -124,7 +124,9 @@ def _write_grounding(source: BundleSource, model: Duet, folder: Path) -> dict[st
     write_onnx(file, folded, (torch.zeros(2, width),), inputs=["state"], outputs=["attribute_scores"])
     state = torch.randn(_PARITY_IMAGES, width, generator=torch.Generator().manual_seed(0))
     text = model.text_states(template.input_ids, template.attention_mask).expand(len(state), -1, -1)
-    fused = model.ground(state, text, template.attention_mask.expand(len(state), -1)).text[:, masks]  # (B, k, D)
+    fused = model.ground(ImageStates(state, None), text, template.attention_mask.expand(len(state), -1)).text[
+        :, masks
+    ]  # (B, k, D)
     scores = model.mask_scores(fused)  # (B, k, W)
     expected = torch.zeros(len(state), len(schema))
     for prompt, members in enumerate(schema.prompt_sets):

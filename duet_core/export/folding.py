@@ -78,7 +78,7 @@ class FoldedVision(nn.Module):
         super().__init__()
         text = model.text_states(template.input_ids, template.attention_mask)
         layers = model.cross_modal.layers
-        self.vision, self.projection = model.vision, model.image_projection
+        self.vision, self.projection, self.direct_path = model.vision, model.image_projection, model.direct_path
         self.side: nn.Module = (
             FoldedImageSide(cast(CrossModalLayer, layers[0]), text)
             if len(layers) == 1
@@ -88,8 +88,10 @@ class FoldedVision(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """v (B, A) and state (B, D)."""
-        state = self.projection(self.vision(pixels))
-        return self.attribute_head(self.side(state), state), state
+        features = self.vision(pixels)
+        state = self.projection(features)
+        v = self.attribute_head(self.side(state))
+        return v if self.direct_path is None else v + self.direct_path(features), state
 
 
 def candidate_pieces(schema: AttributeSchema, pieces_of_name: list[list[int]]) -> tuple[Tensor, Tensor]:

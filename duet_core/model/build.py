@@ -7,7 +7,7 @@ from torch import nn
 
 from duet_core.config import CrossModalConfig, TrainConfig, VisionConfig, expand
 from duet_core.model.cross_modal import CrossModalEncoder, CrossModalLayer
-from duet_core.model.duet import AttributeHead, Duet, ImageProjection, ProjectionHead, VisionOnly
+from duet_core.model.duet import Duet, ImageProjection, ProjectionHead, VisionOnly
 from duet_core.model.language import MaskHead, load_language_encoder
 from duet_core.model.vision import VisionEncoder, load_vision_network
 
@@ -69,10 +69,15 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
             features=vision.num_features, width=width, batch_norm=config.vision.batch_norm
         ),
         text_projection=nn.Identity() if language.width == width else nn.Linear(language.width, width),
-        attribute_head=AttributeHead(width=width, attributes=attributes, direct=config.cross_modal.direct_path),
+        attribute_head=nn.Linear(width, attributes),
         mask_head=MaskHead(width=width, embedding_width=language.width, vocabulary=language.token_embeddings.shape[0]),
         class_contrast_head=ProjectionHead(width=attributes, hidden=width, out=config.cross_modal.contrast_width),
         attribute_contrast_head=ProjectionHead(width=width, hidden=width, out=config.cross_modal.contrast_width),
+        direct_path=(
+            ImageProjection(features=vision.num_features, width=attributes, batch_norm=config.vision.batch_norm)
+            if config.cross_modal.direct_path
+            else None
+        ),
     )
 
 

@@ -42,24 +42,20 @@ class ImageProjection(nn.Sequential):
         super().__init__(norm, nn.Linear(features, width))
 
 
-class AttributeHead(nn.Linear):
-    """FC of Eq. 3: v from what the cross-modal layers made of the image, optionally also from the image alone.
+@dataclass(frozen=True)
+class ImageStates:
+    """What ENC_vis says of B images.
 
-    The `direct` map is no part of the paper. Beside it the fused state starts with no say (weights 0), so that training
-    sets out from the vision-only model and the cross-modal layers add what they find.
-    Letter key: B images, D width of the cross-modal layers, A attributes.
+    Attributes:
+        token: (B, D) the image's single token for the cross-modal layers.
+        direct: (B, A) a linear map of the encoder's state that is added to v; None without a direct path.
     """
 
-    def __init__(self, *, width: int, attributes: int, direct: bool) -> None:
-        super().__init__(width, attributes)
-        self.direct = nn.Linear(width, attributes, bias=False) if direct else None
-        if direct:
-            nn.init.zeros_(self.weight)
+    token: Tensor
+    direct: Tensor | None
 
-    def forward(self, fused: Tensor, state: Tensor) -> Tensor:  # type: ignore[override]
-        """v (B, A) from the fused state (B, D) and the state before the cross-modal layers (B, D)."""
-        v = super().forward(fused)
-        return v if self.direct is None else v + self.direct(state)
+    def __getitem__(self, rows: slice | Tensor) -> ImageStates:
+        return ImageStates(self.token[rows], None if self.direct is None else self.direct[rows])
 
 
 class Duet(nn.Module):
@@ -77,11 +73,19 @@ class Duet(nn.Module):
         cross_modal: CrossModalEncoder,
         image_projection: nn.Module,
         text_projection: nn.Module,
-        attribute_head: AttributeHead,
+        attribute_head: nn.Linear,
         mask_head: MaskHead,
         class_contrast_head: ProjectionHead,
         attribute_contrast_head: ProjectionHead,
+        direct_path: nn.Module | None = None,
     ) -> None:
+        """Join the parts.
+
+        Args:
+            direct_path: from the encoder's state (B, F) to (B, A), added to v. No part of the paper. Beside it the
+                attribute head starts from 0, so that training sets out from the vision-only model and the cross-modal
+                layers add what they find.
+        """
         super().__init__()
         self.vision = vision
         self.language = language
@@ -92,24 +96,32 @@ class Duet(nn.Module):
         self.mask_head = mask_head
         self.class_contrast_head = class_contrast_head
         self.attribute_contrast_head = attribute_contrast_head
+        self.direct_path = direct_path
+        if direct_path is not None:
+            nn.init.zeros_(attribute_head.weight)
 
-    def image_state(self, hidden: Tensor) -> Tensor:
-        """The image's single token (B, D) from the trunk's output (pixels (B, 3, S, S) when no stage is frozen)."""
-        return self.image_projection(self.vision.tail(hidden))  # type: ignore[no-any-return]
+    def image_states(self, hidden: Tensor) -> ImageStates:
+        """States of B images from the trunk's output (pixels (B, 3, S, S) when no stage is frozen)."""
+        features = self.vision.tail(hidden)  # (B, F)
+        direct = None if self.direct_path is None else self.direct_path(features)
+        return ImageStates(self.image_projection(features), direct)
 
     def text_states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The sentences' states (N, T, D) before the cross-modal layers."""
         return self.text_projection(self.language(input_ids, attention_mask))  # type: ignore[no-any-return]
 
-    def ground(self, state: Tensor, text: Tensor, text_mask: Tensor) -> Grounded:
-        """Both sides for N pairs: state (N, D), text (N, T, D), text_mask (N, T)."""
-        image, fused = self.cross_modal(state[:, None], text, text_mask)  # (N, 1, D), (N, T, D)
-        return Grounded(v=self.attribute_head(image[:, 0], state), text=fused)
+    def ground(self, images: ImageStates, text: Tensor, text_mask: Tensor) -> Grounded:
+        """Both sides for N pairs of images and text (N, T, D), text_mask (N, T)."""
+        fused, text = self.cross_modal(images.token[:, None], text, text_mask)  # (N, 1, D), (N, T, D)
+        return Grounded(v=self._v(fused, images), text=text)
 
-    def attributes(self, state: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """v (B, A) of states (B, D) beside one template (1, T, D) (Eq. 3); the sentence's side is not computed."""
-        image = self.cross_modal.image_only(state[:, None], text, text_mask)  # (B, 1, D)
-        return self.attribute_head(image[:, 0], state)  # type: ignore[no-any-return]
+    def attributes(self, images: ImageStates, text: Tensor, text_mask: Tensor) -> Tensor:
+        """v (B, A) of B images beside one template (1, T, D) (Eq. 3); the sentence's side is not computed."""
+        return self._v(self.cross_modal.image_only(images.token[:, None], text, text_mask), images)
+
+    def _v(self, fused: Tensor, images: ImageStates) -> Tensor:
+        v: Tensor = self.attribute_head(fused[:, 0])  # (B, 1, D) -> (B, A)
+        return v if images.direct is None else v + images.direct
 
     def mask_scores(self, states: Tensor) -> Tensor:
         """Scores over the vocabulary (Q, W) of the states (Q, D) at masked positions (Eq. 6)."""

@@ -83,7 +83,7 @@ def test_a_dry_run_interprets_and_stores_nothing(client: httpx.Client, space: st
 
 
 def test_a_dry_run_refuses_what_registering_would(client: httpx.Client, space: str) -> None:
-    where = {"space": space, "dry_run": True}
+    where: dict[str, str | bool] = {"space": space, "dry_run": True}
     for body, status in ((new(id="red-bird"), 409), (new(attributes={"size: small": 2}), 422)):
         assert client.post("/classes", params=where, json=body).status_code == status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,22 @@ def test_runs_that_are_not_finished_or_have_no_language_are_refused(
 def test_class_names_become_labels_and_ids(name: str, label: str, identity: str) -> None:
     assert class_label(name) == label
     assert class_id(label) == identity
+
+
+def test_calibrate_renews_a_bundles_calibration_and_card(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(exported.bundle, bundle)
+    words = ["calibrate", str(exported.recipe), "--runs", str(exported.runs), "--bundle", str(bundle)]
+    assert cli.main([*words, "--set", "run.false_reject_rate=0.5"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    opened = open_bundle(bundle)  # checksums hold
+    assert opened.calibration.to_json() == printed
+    assert opened.calibration.false_reject_rate == 0.5
+    assert opened.calibration.threshold > open_bundle(exported.bundle).calibration.threshold
+    assert "refuses\n50% of those photos wrongly" in (bundle / "README.md").read_text()
+    before = (bundle / "calibration.json").read_bytes()
+    assert cli.main([*words, "--set", "loss.tau=0.1"]) == 2
+    assert "loss.tau changed" in capsys.readouterr().err
+    assert (bundle / "calibration.json").read_bytes() == before

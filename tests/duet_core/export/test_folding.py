@@ -11,6 +11,7 @@ import torch
 from duet_core.attributes import AttributeSchema
 from duet_core.export.folding import FoldedVision, SentenceEmbedding, candidate_pieces, fold_grounding, one_key
 from duet_core.model.cross_modal import Attention
+from duet_core.model.duet import ImageStates
 from duet_core.task import DuetTask
 from tests.duet_core.tiny_world import SIZE, TinyWorld
 
@@ -80,7 +81,8 @@ def test_grounding_scores_are_eq_26(tiny_world: TinyWorld, layers: int) -> None:
         attended = torch.ones_like(ids, dtype=torch.bool)
         places = (ids[0] == trained.tokenizer.mask_token_id).nonzero().flatten().tolist()
         for image in range(len(state)):
-            text = model.ground(state[image : image + 1], model.text_states(ids, attended), attended).text[0]
+            images = ImageStates(state[image : image + 1], None)
+            text = model.ground(images, model.text_states(ids, attended), attended).text[0]
             for prompt, place in enumerate(places):
                 scores = model.mask_scores(text[place][None])[0]  # (W,)
                 members = schema.prompt_sets[prompt]

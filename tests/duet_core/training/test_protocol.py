@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from duet_core import cli, protocol
+from duet_core.config_file import load_config
 from duet_core.evaluation import evaluate
 from duet_core.experiment import Experiment
 from duet_core.protocol import Record
@@ -191,3 +193,22 @@ def test_results_are_mean_and_deviation_over_seeds(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out.splitlines()[2] == "| eszsl | 1 | 50.0 | 50.0 | 50.0 | 40.5 | 50.0 | 1.5 |"
     assert cli.main(["results", str(tmp_path / "nothing")]) == 2
     assert "no test records below" in capsys.readouterr().err
+
+
+def test_results_of_validation_say_what_each_run_changed(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, changes in (("plain", ""), ("tried", "loss.tau=0.1 variant=vision_only")):
+        plain = dataclasses.asdict(load_config(runs.recipe, changes))
+        metrics = dict.fromkeys(("T1", "U", "S", "H"), 0.5) | {"AUSUC": 0.5 if changes else 0.3, "gamma": 0.1}
+        Record(
+            row="x", split="validation", seed=3, metrics=metrics, seconds=1.0, photos={}, unseen=2, recipe=plain
+        ).write(tmp_path / name / "record.json")  # fmt: skip
+    words = ["results", str(tmp_path), "--split", "validation", "--config", str(runs.recipe)]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "| changes | seed | T1 | U | S | H | AUSUC |",
+        "|---|---|---|---|---|---|---|",
+        "| `none` | 3 | 50.0 | 50.0 | 50.0 | 50.0 | 30.0 |",
+        "| `loss.tau=0.1 variant=vision_only` | 3 | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 |",
+    ]

@@ -58,11 +58,11 @@ class Step:
     def v_beside(self, text: str | None, row: int) -> Tensor:
         """v (A,) of photo `row` of the plan beside a sentence, the template of Eq. 12 when None."""
         with torch.no_grad():
-            model, state = self.duet.model, self.duet.model.image_state(self.hidden[row : row + 1])
+            model, images = self.duet.model, self.duet.model.image_states(self.hidden[row : row + 1])
             words = self.experiment.benchmark.schema.template() if text is None else text
             ids = torch.tensor([self.experiment.tokenizer(words)["input_ids"]])
             mask = torch.ones_like(ids, dtype=torch.bool)
-            return model.ground(state, model.text_states(ids, mask), mask).v[0]
+            return model.ground(images, model.text_states(ids, mask), mask).v[0]
 
     def zsl(self, v: Tensor) -> dict[str, float]:
         """L_cc, L_ar and L_sc of v (B, A) by explicit loops."""
@@ -122,7 +122,7 @@ def test_stage_csg_is_eqs_14_and_21(tiny_world: TinyWorld, changes: dict[str, An
     for row in range(len(batch)):  # each sentence alone, without padding
         length = int(batch.attention_mask[row].sum())
         with torch.no_grad():
-            image = model.image_state(step.hidden)[grounding.image[row]][None]
+            image = model.image_states(step.hidden)[grounding.image[row : row + 1]]
             mask = torch.ones(1, length, dtype=torch.bool)
             pair = model.ground(image, model.text_states(batch.input_ids[row : row + 1, :length], mask), mask)
         v_of_sentence.append(pair.v[0])
@@ -170,7 +170,7 @@ def test_predict_is_v_beside_the_template(tiny_world: TinyWorld) -> None:
     step = Step(tiny_world, "CLS")
     with torch.no_grad():
         v, state = step.duet.predict(step.hidden)
-        torch.testing.assert_close(state, step.duet.model.image_state(step.hidden))
+        torch.testing.assert_close(state, step.duet.model.image_states(step.hidden).token)
     expected = torch.stack([step.v_beside(None, row) for row in range(len(v))])
     torch.testing.assert_close(v, expected, rtol=1e-4, atol=1e-5)
 
