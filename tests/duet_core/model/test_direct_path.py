@@ -20,7 +20,7 @@ def test_with_it_v_starts_as_the_vision_only_model_and_both_paths_learn(tiny_wor
     assert model.direct_path is not None
     start, _ = task.predict(hidden)
     torch.testing.assert_close(start, model.direct_path(model.vision.tail(hidden)) + model.attribute_head.bias)
-    start.square().sum().backward()
+    start.square().sum().backward()  # type: ignore[no-untyped-call]
     for part in (model.attribute_head, model.direct_path):
         gradients = [cast(torch.Tensor, weight.grad) for weight in part.parameters() if weight.ndim > 1]
         assert gradients
