@@ -7,11 +7,11 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 
 from app import __version__, problems
-from app.api import attributes, classes, classify, explain, health, translation
+from app.api import attributes, class_changes, classes, classify, explain, health, spaces, transfer, translation
 from app.api.bodies import MULTIPART_OVERHEAD
 from app.body_limit import LimitBodies
 from app.metrics import MeasureRequests, Metrics
@@ -32,8 +32,10 @@ Errors are `application/problem+json` (RFC 9457) and say what was got, what is a
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, actor_of: Callable[[Request], str] | None = None) -> FastAPI:
     """The service as an ASGI app.
+
+    `actor_of` names who sent a request, for the audit log; without it every write is by "anonymous".
 
     The bundle is opened when the server starts (lifespan), which ends with BundleError, StoreRefused or the like when
     it cannot be used. A store that does not answer is waited for: /readyz says 503 until it does.
@@ -50,19 +52,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses={"default": problems.RESPONSE},
     )
-    for router in (classify.router, explain.router, classes.router, attributes.router, health.router, pages.router):
+    in_a_space = (classify, explain, classes, class_changes, transfer)
+    for router in (*(module.router for module in in_a_space), spaces.log_router):
         app.include_router(router)
+        app.include_router(router, prefix="/spaces/{space}")
+    for router in (spaces.router, attributes.router, health.router, pages.router):
+        app.include_router(router)
+    app.state.actor_of = actor_of
     pages.mount_assets(app)
     problems.install(app)
     translation.install(app)
-    app.add_middleware(LimitBodies, most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD)
+    app.add_middleware(
+        LimitBodies,
+        most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD,
+        most_imported=chosen.max_import_bytes,
+    )
     if chosen.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(chosen.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type"],
-            expose_headers=["Location", "Retry-After", "X-Registry-Stale"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Content-Type", "If-Match", "If-None-Match"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Registry-Revision", "X-Registry-Stale"],
         )
     app.add_middleware(MeasureRequests, metrics=metrics)
     return app

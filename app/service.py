@@ -15,7 +15,7 @@ from app.engine.inference import Inference
 from app.engine.photos import PhotoLimits, PhotoReader
 from app.metrics import Metrics
 from app.registry.follower import Follower
-from app.registry.opening import open_store
+from app.registry.opening import open_copies, open_store
 from app.registry.redis import RedisStore
 from app.registry.snapshot import SeenClasses, Snapshot, schema_fingerprint
 from app.registry.store import ClassStore
@@ -112,7 +112,13 @@ def build_service(settings: Settings, metrics: Metrics) -> Service:
         interpreter=TextInterpreter(bundle),
         schema_id=seen.schema,
         store=store,
-        follower=Follower(store=store, seen=seen, poll_seconds=settings.poll_seconds, max_spaces=settings.max_spaces),
+        follower=Follower(
+            store=store,
+            seen=seen,
+            poll_seconds=settings.poll_seconds,
+            max_spaces=settings.max_spaces,
+            copies=open_copies(settings),
+        ),
         admission=admission,
         photos=PhotoReader(
             prepare=encoder.prepare,

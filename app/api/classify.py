@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.answers import Classification, Decision, Model, Prediction
 from app.api.bodies import PHOTO_BODY, read_photo
-from app.api.deps import Space, TheService, snapshot_of
+from app.api.deps import NOW, AtMoment, Space, TheService, snapshot_of
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -30,6 +30,7 @@ async def classify(
         Query(description="Which classes compete: `all` (generalised zero-shot), only `seen` or only `unseen` ones."),
     ] = "all",
     space: Space = DEFAULT_SPACE,
+    moment: AtMoment = NOW,
 ) -> Classification:
     """Rank the classes of a class space for a photo.
 
@@ -38,9 +39,9 @@ async def classify(
     """
     with service.admission.place():
         photo = await read_photo(request, service.settings)
-        _check_candidates(await snapshot_of(service, space, response), candidates)
+        _check_candidates(await snapshot_of(service, space, response, moment), candidates)
         image = await service.encode(photo)
-    snapshot = await snapshot_of(service, space, response)  # the newest, now that the model is done
+    snapshot = await snapshot_of(service, space, response, moment)  # the newest, now that the model is done
     _check_candidates(snapshot, candidates)
     ranking = await service.rank(image, snapshot, top_k=top_k, candidates=candidates)
     service.metrics.decisions.labels("accepted" if ranking.decision.accepted else "rejected").inc()

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedPromptSet, PhotoAttribute
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.classify import model_of
-from app.api.deps import Space, TheService, snapshot_of
+from app.api.deps import NOW, AtMoment, Moment, Space, TheService, snapshot_of
 from app.engine.image_states import ImageState
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -37,6 +37,7 @@ async def explain(
     class_id: ClassToExplain = None,
     limit: Limit = None,
     space: Space = DEFAULT_SPACE,
+    moment: AtMoment = NOW,
 ) -> Explanation:
     """Explain a photo that was classified a short while ago.
 
@@ -51,7 +52,9 @@ async def explain(
             f"No photo is known under this image_id; it is kept for {kept}. Send the photo to POST /explain.",
             {"got": image_id, "example": "curl -F image=@photo.jpg …/explain"},
         )
-    return await _explanation(service, response, image_id, image, class_id=class_id, limit=limit, space=space)
+    return await _explanation(
+        service, response, image_id, image, class_id=class_id, limit=limit, space=space, moment=moment
+    )
 
 
 @router.post("/explain", summary="Explain a photo", openapi_extra=PHOTO_BODY)
@@ -62,14 +65,17 @@ async def explain_photo(
     class_id: ClassToExplain = None,
     limit: Limit = None,
     space: Space = DEFAULT_SPACE,
+    moment: AtMoment = NOW,
 ) -> Explanation:
     """Explain a photo sent with the request, for those who kept no `image_id`."""
     with service.admission.place():
         photo = await read_photo(request, service.settings)
-        _row(await snapshot_of(service, space, response), class_id)
+        _row(await snapshot_of(service, space, response, moment), class_id)
         image = await service.encode(photo)
     image_id = await service.states.keep(image)
-    return await _explanation(service, response, image_id, image, class_id=class_id, limit=limit, space=space)
+    return await _explanation(
+        service, response, image_id, image, class_id=class_id, limit=limit, space=space, moment=moment
+    )
 
 
 async def _explanation(
@@ -81,8 +87,9 @@ async def _explanation(
     class_id: str | None,
     limit: int | None,
     space: str,
+    moment: Moment,
 ) -> Explanation:
-    snapshot = await snapshot_of(service, space, response)
+    snapshot = await snapshot_of(service, space, response, moment)
     _row(snapshot, class_id)
     if class_id is None:
         class_id = (await service.rank(image, snapshot, top_k=1, candidates="all")).predictions[0].class_id
@@ -116,7 +123,7 @@ def _explained(
 ) -> ExplainedClass:
     """The score of a class over all candidates (Eq. 22), attribute by attribute."""
     classes, row = snapshot.classes, _row(snapshot, class_id)
-    z = classes.z[row]  # (A,)
+    z = classes.vector(row)  # (A,)
     parts = contributions(image.v, z)  # (A,)
     order = np.argsort(-parts, kind="stable")
     kept, left = order[:limit], order[limit:] if limit is not None else order[:0]
@@ -124,7 +131,7 @@ def _explained(
     keys = service.bundle.schema.keys
     return ExplainedClass(
         class_id=class_id,
-        label=classes.labels[row],
+        label=classes.label(row),
         seen=seen,
         score=score,
         calibrated_score=score - service.bundle.calibration.gamma * seen,

@@ -4,82 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duet_core.classes import BoolArray, FloatArray, IntArray
+from duet_core.classes import FloatArray
+from duet_core.runtime.class_set import BlockView, Candidates, ClassBlock, ClassSet, RankingError
 
-Candidates = Literal["all", "seen", "unseen"]
-
-
-class RankingError(ValueError):
-    """A question that the class set cannot answer; the message says what to ask instead."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassSet:
-    """C classes ready to be scored; immutable, so that an answer never mixes two revisions.
-
-    Attributes:
-        ids: (C,) identifiers, unique, for example "painted-bunting".
-        labels: (C,) names for people.
-        seen: (C,) True where the model was trained on photos of the class.
-        z: (C, A) class vectors, unit rows.
-    """
-
-    ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    seen: BoolArray
-    z: FloatArray
-
-    def __post_init__(self) -> None:
-        count = len(self.ids)
-        if len(self.labels) != count or self.seen.shape != (count,) or self.z.ndim != 2 or len(self.z) != count:
-            raise ValueError(
-                f"{count} ids, {len(self.labels)} labels, seen {self.seen.shape}, z {self.z.shape}; "
-                "expected C, C, (C,) and (C, A)"
-            )
-        if len(set(self.ids)) != count:
-            raise ValueError("class ids repeat; each class needs its own id")
-        norms = np.linalg.norm(self.z, axis=1)
-        if not np.all(np.abs(norms - 1) < 1e-3):  # NaN fails too
-            row = int(np.argmax(~(np.abs(norms - 1) < 1e-3)))
-            raise ValueError(f"class {self.ids[row]!r}: z has norm {norms[row]}; class vectors have unit norm")
-        for name, array, kind in (("seen", self.seen, np.bool_), ("z", self.z, np.float32)):
-            frozen = np.array(array, dtype=kind)
-            frozen.setflags(write=False)
-            object.__setattr__(self, name, frozen)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @cached_property
-    def _row_of_id(self) -> dict[str, int]:
-        return {class_id: row for row, class_id in enumerate(self.ids)}
-
-    def row(self, class_id: str) -> int | None:
-        """Row of a class, or None."""
-        return self._row_of_id.get(class_id)
-
-    def rows(self, candidates: Candidates) -> IntArray:
-        """Rows of all, of the seen or of the unseen classes.
-
-        Raises RankingError when there is none, or for another word.
-        """
-        if candidates not in get_args(Candidates):
-            raise RankingError(f"candidates {candidates!r}; allowed are {', '.join(get_args(Candidates))}")
-        chosen = {"all": np.ones(len(self), dtype=np.bool_), "seen": self.seen, "unseen": ~self.seen}[candidates]
-        rows = np.flatnonzero(chosen).astype(np.int64)
-        if not len(rows):
-            kind = "" if candidates == "all" else f"{candidates} "
-            raise RankingError(
-                f"candidates {candidates!r}, but the {len(self)} classes hold no {kind}class; "
-                "register one first, or ask for candidates 'all'"
-            )
-        return rows
+__all__ = [
+    "BlockView",
+    "Candidates",
+    "ClassBlock",
+    "ClassSet",
+    "Decision",
+    "Prediction",
+    "Ranking",
+    "RankingError",
+    "contributions",
+    "rank",
+]
 
 
 @dataclass(frozen=True)
@@ -142,19 +85,19 @@ def rank(
     """
     _check(v, class_set, top_k, temperature)
     rows = class_set.rows(candidates)
-    z = class_set.z if len(rows) == len(class_set) else class_set.z[rows]
-    scores = (z @ np.asarray(v, dtype=np.float32)).astype(np.float64)  # (n,)
+    scores = class_set.scores(np.asarray(v, dtype=np.float32))[rows].astype(np.float64)  # (n,)
     calibrated = scores - gamma * class_set.seen[rows] if candidates == "all" else scores
     scaled = calibrated / temperature
     log_total = float(scaled.max() + np.log(np.exp(scaled - scaled.max()).sum()))
     found = []
     for i in _best(calibrated, top_k):
         row = int(rows[i])
-        score = float(contributions(v, class_set.z[row]).sum())  # in double, so that contributions sum to it exactly
+        # in double, so that contributions sum to it exactly
+        score = float(contributions(v, class_set.vector(row)).sum())
         found.append(
             Prediction(
-                class_id=class_set.ids[row],
-                label=class_set.labels[row],
+                class_id=class_set.class_id(row),
+                label=class_set.label(row),
                 seen=bool(class_set.seen[row]),
                 score=score,
                 calibrated_score=score - float(scores[i] - calibrated[i]),
@@ -165,7 +108,7 @@ def rank(
     closest = int(np.argmax(scores))
     norm = float(np.linalg.norm(v))
     cosine = float(scores[closest]) / norm if norm > 0 else 0.0
-    return Ranking(tuple(found), _decide(class_set.labels[int(rows[closest])], cosine, threshold))
+    return Ranking(tuple(found), _decide(class_set.label(int(rows[closest])), cosine, threshold))
 
 
 def _check(v: FloatArray, class_set: ClassSet, top_k: int, temperature: float) -> None:
@@ -173,8 +116,8 @@ def _check(v: FloatArray, class_set: ClassSet, top_k: int, temperature: float) -
         raise RankingError(f"top_k {top_k}; at least 1, such as 5")
     if not temperature > 0:
         raise RankingError(f"temperature {temperature}; it must be above 0")
-    if v.shape != (class_set.z.shape[1],) or not np.isfinite(v).all():
-        raise RankingError(f"v of shape {v.shape}; {class_set.z.shape[1]} finite numbers are needed")
+    if v.shape != (class_set.width,) or not np.isfinite(v).all():
+        raise RankingError(f"v of shape {v.shape}; {class_set.width} finite numbers are needed")
 
 
 def _best(values: NDArray[np.float64], count: int) -> Sequence[int]:

@@ -59,11 +59,12 @@ def test_the_scripts_of_the_page_ask_nobody_else(client: httpx.Client) -> None:
 
 def test_the_api_description_shows_bodies_and_every_route(client: httpx.Client) -> None:
     described = client.get("/openapi.json").raise_for_status().json()
+    in_a_space = {"/classify", "/explain", "/classes", "/classes/{class_id}", "/import", "/export", "/log"}
     assert set(described["paths"]) == {
-        "/classify",
-        "/explain",
-        "/classes",
-        "/classes/{class_id}",
+        *in_a_space,
+        *(f"/spaces/{{space}}{path}" for path in in_a_space),
+        "/spaces",
+        "/spaces/{name}",
         "/attributes",
         "/livez",
         "/readyz",
