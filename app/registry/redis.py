@@ -103,7 +103,7 @@ class RedisStore:
         """See ClassStore."""
         keys = [_key(space, part) for part in ("rev", "meta", "idx")]
         with _errors():
-            answer = await self._run(self._bulk, self._page, keys, [_class_key(space, ""), *after, limit])
+            answer = await self._run(self.client, self._page, keys, [_class_key(space, ""), *after, limit])
         revision, epoch, floor, rows = answer
         return Page(Head(epoch.decode(), int(revision)), int(floor), tuple(map(record_of, rows)))
 
