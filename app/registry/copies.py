@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -111,7 +112,7 @@ class Copies:
             return Copy(snapshot, confirmed_at)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             log.warning("space %s: the copy on disk cannot be read (%s); left aside", space, error)
             return None
 
@@ -136,7 +137,7 @@ class Copies:
         return name
 
     def _load_block(self, folder: Path, name: str) -> RecordBlock:
-        with np.load(folder / name, allow_pickle=False) as arrays:
+        with (folder / name).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             z, norms = arrays["z"], arrays["norms"]
             records = tuple(map(_record, json.loads(arrays["records"].tobytes())))
         z.setflags(write=False)

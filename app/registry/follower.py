@@ -191,6 +191,8 @@ class Follower:
                 snapshot = view.snapshot = await self._newest(space, view.snapshot)
             except StoreError as error:
                 self._failed(space, view, str(error))
+                if view.snapshot is None and space != DEFAULT_SPACE:
+                    self._views.pop(space, None)
                 raise
         if view.failing is not None:
             log.info("space %s: the class store is back", space)
@@ -234,8 +236,6 @@ class Follower:
         if view.failing is None:
             log.warning("space %s: %s", space, reason)
         view.failing = reason
-        if view.snapshot is None and space != DEFAULT_SPACE:
-            self._views.pop(space, None)
 
     def _forget_unused(self) -> None:
         unused = [space for space in self._views if space != DEFAULT_SPACE]
