@@ -18,6 +18,7 @@ from app.api.descriptions import checked_label, describe
 from app.problems import Problem
 from app.registry.store import ClassRecord, as_json
 from app.service import Service
+from duet_core.attributes import AttributeSchema
 
 FileKind = Literal["jsonl", "csv"]
 
@@ -57,7 +58,8 @@ def read_rows(file: IO[bytes], kind: FileKind, service: Service) -> Rows:
     """Every row of the file, described and checked. Raises Problem invalid-import for a file without usable rows.
 
     JSON lines: each line is what POST /classes takes, or a line of an export. CSV: the columns are FIELDS and keys of
-    attributes; an empty cell says nothing. Rows are counted from 1, in CSV without the header.
+    attributes; an empty cell says nothing, and a row that gives all attributes is a vector. Rows are counted from 1, in
+    CSV without the header.
     """
     rows, seen_ids = Rows(), dict[str, int]()
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
@@ -96,23 +98,29 @@ def _objects(text: IO[str], service: Service, rows: Rows) -> Iterator[tuple[int,
     reader = csv.reader(text, strict=True)
     header = [name.strip() for name in next(reader, [])]
     _check_header(header, service)
+    places = [None if name in FIELDS else service.bundle.schema.find(name) for name in header]
     for number, cells in enumerate(reader, start=1):
         if not any(cells):
             continue
         if len(cells) != len(header):
             rows.refuse(number, cells[0], "invalid-class", f"{len(cells)} cells; the header has {len(header)}.")
             continue
-        given = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if name in FIELDS and cell.strip()}
         try:
-            yield number, _object(given, service)
+            degrees = {
+                place: float(cell) for place, cell in zip(places, cells, strict=True) if place is not None and cell
+            }
+            yield number, _object(row, degrees, service.bundle.schema)
         except ValueError as error:
-            rows.refuse(number, given.get("id", ""), "invalid-class", f"{error}.")
+            rows.refuse(number, row.get("id", ""), "invalid-class", f"{error}.")
 
 
-def _object(given: dict[str, str], service: Service) -> dict[str, Any]:
-    """One row of a CSV file. Raises ValueError for a cell that is no number."""
-    row: dict[str, Any] = {name: given[name].strip() for name in FIELDS if name in given}
-    degrees = {name: float(cell) for name, cell in given.items() if name not in FIELDS}
+def _object(given: dict[str, str], degrees: dict[int, float], schema: AttributeSchema) -> dict[str, Any]:
+    """One row of a CSV file: its FIELDS, and the degrees of attributes by their place in the schema.
+
+    A row that fills the columns of all attributes is a vector. Raises ValueError for a cell that cannot be read.
+    """
+    row: dict[str, Any] = dict(given)
     if "ttl_seconds" in row:
         row["ttl_seconds"] = int(row["ttl_seconds"])
     if "expires_at" in row:
@@ -121,12 +129,13 @@ def _object(given: dict[str, str], service: Service) -> dict[str, Any]:
         row["hidden"] = row["hidden"].lower() in ("true", "1", "yes")
     if "detail" in row:
         row["detail"] = json.loads(row["detail"])
+    every = [degrees.get(place, 0.0) for place in range(len(schema))]
     if "kind" in row and row["kind"] != "seen":
-        schema = service.bundle.schema
-        by_row = {schema.find(name): degree for name, degree in degrees.items()}
-        row["degrees"] = [by_row.get(place, 0.0) for place in range(len(schema))]
+        row["degrees"] = every
+    elif len(degrees) == len(schema):
+        row["attributes"] = every
     elif degrees:
-        row["attributes"] = degrees
+        row["attributes"] = {schema.keys[place]: degree for place, degree in degrees.items()}
     return row
 
 
@@ -135,7 +144,8 @@ def _check_header(header: list[str], service: Service) -> None:
     if "id" not in header:
         members = {"got": header[:20], "allowed": [*FIELDS, "…attributes"], "example": "id,label,prompt"}
         raise Problem("invalid-import", "The first line of a CSV file names its columns; 'id' is missing.", members)
-    if len(set(header)) != len(header):
+    same = [schema.find(name) for name in header if name not in FIELDS and schema.find(name) is not None]
+    if len(set(header)) != len(header) or len(set(same)) != len(same):
         raise Problem("invalid-import", "A column occurs twice; give each once.", {"got": header[:20]})
     unknown = [name for name in header if name not in FIELDS and schema.find(name) is None]
     if unknown:

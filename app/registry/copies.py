@@ -45,13 +45,13 @@ class Copies:
     """Keeps one copy of each class space below `folder`, which is made when missing."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._files: WeakKeyDictionary[RecordBlock, str] = WeakKeyDictionary()
         self._number = 0
 
     def save(self, snapshot: Snapshot) -> None:
         """Write what is new of a snapshot. Raises OSError; the copy before it then stays whole."""
-        folder = self._folder / snapshot.space
+        folder = self.folder / snapshot.space
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of one machine may share the folder
@@ -83,13 +83,13 @@ class Copies:
 
     def confirm(self, space: str) -> None:
         """The store has the same revision as the copy: remember when."""
-        path = self._folder / space / "copy.json"
+        path = self.folder / space / "copy.json"
         if path.exists():
             os.utime(path)
 
     def load(self, space: str, seen: SeenClasses) -> Copy | None:
         """The copy of a space; None when there is none that can be read with this bundle."""
-        folder = self._folder / space
+        folder = self.folder / space
         try:
             confirmed_at = (folder / "copy.json").stat().st_mtime
             told = json.loads((folder / "copy.json").read_bytes())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.registry.copies import Copies
 from app.registry.redis import RedisStore
@@ -20,7 +22,12 @@ def open_store(settings: Settings) -> SqliteStore | RedisStore:
 
 
 def open_copies(settings: Settings) -> Copies | None:
-    """Where snapshots are kept over a restart; a SQLite file is on this machine already and needs no copy."""
+    """Where snapshots are kept over a restart, apart for each store, so that none stands in for another.
+
+    A SQLite file is on this machine already and needs no copy.
+    """
     if settings.snapshots is None or settings.store.startswith("sqlite"):
         return None
-    return Copies(settings.snapshots)
+    where = urlsplit(settings.store)
+    name = f"{where.hostname}:{where.port or 6379}{where.path or '/0'}"  # without the password
+    return Copies(settings.snapshots / hashlib.sha256(name.encode()).hexdigest()[:12])

@@ -153,3 +153,10 @@ def test_near_duplicates_of_an_import_are_named(client: httpx.Client, space: str
     found = send(client, space, lines(*rows), JSONL).json()["near_duplicates"]
     pairs = {frozenset((pair["imported_id"], pair["class_id"])) for pair in found}
     assert pairs == {frozenset(pair) for pair in (("a", "b"), ("a", "old"), ("b", "old"))}
+
+
+def test_a_csv_row_with_every_attribute_is_a_vector_on_any_scale(client: httpx.Client, space: str) -> None:
+    cells = ",".join(str(100 * ALL_BLUE.get(key, 0)) for key in SCHEMA.keys)
+    assert send(client, space, f"id,label,{','.join(SCHEMA.keys)}\na,A,{cells}\n", CSV).status_code == 200
+    assert client.get(f"/spaces/{space}/classes/a").json()["kind"] == "vector"
+    assert degrees(client, space, "a") == pytest.approx(ALL_BLUE)
