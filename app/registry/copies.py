@@ -71,6 +71,7 @@ class Copies:
             "schema": snapshot.seen.schema,
             "epoch": snapshot.head.epoch,
             "revision": snapshot.revision,
+            "token": snapshot.head.token,
             "blocks": blocks,
             "seen_changes": [_values(record) for record in snapshot.seen_changes.values()],
             "expiring": dict(snapshot.expiring),
@@ -103,7 +104,7 @@ class Copies:
             changes = [_record(values) for values in told["seen_changes"]]
             snapshot = Snapshot(
                 space=space,
-                head=Head(told["epoch"], told["revision"]),
+                head=Head(told["epoch"], told["revision"], told["token"]),
                 views=tuple(views),
                 seen_changes={record.id: record for record in changes},
                 seen=seen,
@@ -117,10 +118,10 @@ class Copies:
             return None
 
     def _has(self, folder: Path, head: Head) -> bool:
-        """Whether another process has copied this revision or a later one."""
+        """Whether another process has copied this revision."""
         try:
             told = json.loads((folder / "copy.json").read_bytes())
-            return bool(told["epoch"] == head.epoch and told["revision"] >= head.revision)
+            return Head(told["epoch"], told["revision"], told["token"]) == head
         except (OSError, ValueError, KeyError, TypeError):
             return False
 

@@ -29,6 +29,8 @@ async def read_since(store: ClassStore, space: str, since: Head | None, take: Ta
         start = start or page.head
         if page.head.epoch != start.epoch or page.head.revision < start.revision or page.floor > start.revision:
             return None
+        if since and since.revision == after[0] and page.token not in ("", since.token):
+            return None
         waiting += page.records
         ended = len(page.records) < PAGE
         if ended or len(waiting) >= BATCH:

@@ -92,20 +92,16 @@ class RedisStore:
 
     async def head(self, space: str) -> Head:
         """See ClassStore."""
-        pipeline: Pipeline = self.client.pipeline(transaction=True)
-        pipeline.get(_key(space, "rev"))
-        pipeline.hget(_key(space, "meta"), "epoch")
-        with _errors():
-            revision, epoch = await pipeline.execute()
-        return Head((epoch or b"").decode(), int(revision or 0))
+        return (await self.page(space, (0, "~"), 0)).head
 
     async def page(self, space: str, after: tuple[int, str], limit: int) -> Page:
         """See ClassStore."""
-        keys = [_key(space, part) for part in ("rev", "meta", "idx")]
+        keys = [_key(space, part) for part in ("rev", "meta", "idx", "log")]
         with _errors():
             answer = await self._run(self.client, self._page, keys, [_class_key(space, ""), *after, limit])
-        revision, epoch, floor, rows = answer
-        return Page(Head(epoch.decode(), int(revision)), int(floor), tuple(map(record_of, rows)))
+        revision, epoch, token, floor, known, rows = answer
+        head = Head(epoch.decode(), int(revision), token.decode())
+        return Page(head, int(floor), tuple(map(record_of, rows)), known.decode())
 
     async def past(self, space: str, revision: int) -> tuple[ClassRecord, ...] | None:
         """See ClassStore."""

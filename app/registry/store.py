@@ -163,22 +163,29 @@ class Written:
 
 @dataclass(frozen=True)
 class Head:
-    """Where a space is. Another `epoch` means another history: the store was made anew."""
+    """Where a space is. Another `epoch` means another history: the store was made anew.
+
+    So does another `token` at the same revision: the store lost its last writes and has gone on from there. A store
+    that cannot lose any leaves it empty.
+    """
 
     epoch: str = ""
     revision: int = 0
+    token: str = ""
 
 
 @dataclass(frozen=True)
 class Page:
     """Records after a place, in the order of (revision, id), read together with the head at one moment.
 
-    Tombstones up to revision `floor` are gone: who is further behind cannot follow and reads everything.
+    Tombstones up to revision `floor` are gone: who is further behind cannot follow and reads everything. `token` is
+    that of the revision that was to be read after, as far as it is known.
     """
 
     head: Head
     floor: int
     records: tuple[ClassRecord, ...]
+    token: str = ""
 
 
 @dataclass(frozen=True)

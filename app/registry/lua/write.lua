@@ -1,6 +1,6 @@
 -- Compare and write: all changes of one class space under one new revision, or nothing.
 -- KEYS  revision, meta, index, dead, log, undo, stage: all of one hash tag, as are the class keys made from ARGV[1].
--- ARGV  class key prefix, time, actor, operation, epoch for a new space, revisions kept, undo rows, undo bytes,
+-- ARGV  class key prefix, time, actor, operation, a name for this write (and the epoch of a new space), revisions kept, undo rows, undo bytes,
 --       space change, label, staged changes, ids named in the log; then the changes that are not staged.
 -- A change is nine strings, each after its length: put|drop, id, what must be there, label, kind, degrees, schema,
 -- detail, expires_at. What must be there: '' anything, '+' a class, '0' none, else the revision of the class.
@@ -103,7 +103,7 @@ if space_change == 'delete' then
   redis.call('HSET', meta, 'state', 'deleted', 'classes', 0, 'floor', revision)
 end
 redis.call('XADD', log, 'MAXLEN', '~', kept, revision .. '-0', 'at', at, 'actor', actor, 'op', operation,
-  'count', count, 'ids', table.concat(ids, ' '))
+  'count', count, 'ids', table.concat(ids, ' '), 'token', epoch)
 
 -- Remember what was replaced, within bounds.
 if old_rows > undo_rows then

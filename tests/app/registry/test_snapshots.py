@@ -175,7 +175,7 @@ def test_two_processes_with_one_folder_keep_it_whole(tmp_path: Path) -> None:
     one, two = Copies(tmp_path), Copies(tmp_path)
     first = EMPTY.changed([record("a", 1)], Head("e", 1))
     second = first.changed([record("b", 2)], Head("e", 2))
-    for copies, snapshot in ((one, first), (two, second), (one, first), (one, second)):
+    for copies, snapshot in ((one, first), (two, second), (one, first), (two, second), (one, second)):
         copies.save(snapshot)
         read = Copies(tmp_path).load("birds", SEEN)
         assert read is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from app.registry.opening import open_copies, open_store
+from app.registry.reading import read_since
 from app.registry.redis import RedisStore
 from app.registry.redis_client import connect
 from app.registry.sqlite import SqliteStore
-from app.registry.store import StoreRefused, StoreUnavailable
+from app.registry.store import ClassRecord, StoreRefused, StoreUnavailable
 from app.settings import Settings
 from tests.app.registry.stores import contents, drop, put
 from tests.redis_process import RedisProcess, free_port
@@ -235,3 +237,39 @@ def test_copies_of_different_stores_lie_apart_and_sqlite_has_none(tmp_path: Path
     assert len({one, folder("redis://cache:6380/0"), folder("redis://cache/1"), folder("redis://other/0")}) == 4
     assert folder("sqlite:///classes.sqlite") is None
     assert open_copies(Settings(store="redis://cache", snapshots=None)) is None
+
+
+def test_a_redis_that_lost_its_last_writes_is_not_followed_from_them(tmp_path: Path) -> None:
+    """As after a crash with `appendfsync everysec`: the revisions lost are given again, to other classes."""
+    folder, saved = tmp_path / "redis", tmp_path / "saved"
+    folder.mkdir()
+    server = RedisProcess(folder, append_only=True)
+    server.start()
+
+    async def ignore(records: list[ClassRecord]) -> None:
+        """Only where it ends matters."""
+
+    async def main() -> None:
+        store = RedisStore(connect(server.url, timeout=2.0))
+        await put(store, "default", "a")
+        kept = await store.head("default")
+        shutil.copytree(folder, saved)
+        await put(store, "default", "lost")
+        lost = await store.head("default")
+        server.kill()
+        shutil.rmtree(folder)
+        shutil.copytree(saved, folder)
+        server.start()
+        await store.close()
+        store = RedisStore(connect(server.url, timeout=2.0))
+        assert await read_since(store, "default", lost, ignore) is None
+        for name in ("b", "c"):
+            await put(store, "default", name)
+            assert await read_since(store, "default", lost, ignore) is None
+        assert await read_since(store, "default", kept, ignore) == await store.head("default")
+        await store.close()
+
+    try:
+        asyncio.run(main())
+    finally:
+        server.kill()
