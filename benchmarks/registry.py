@@ -47,6 +47,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", nargs="*", type=int, default=[100_000], help="registered classes")
+    known = ("sqlite", "redis") if shutil.which("redis-server") else ("sqlite",)
+    parser.add_argument("--store", choices=known, action="append", help="default: all there are")
     parser.add_argument("--step", nargs=3, metavar=("STORE", "COUNT", "WHAT"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.step:
@@ -57,7 +59,7 @@ def main() -> None:
     names += ["of it class vectors MB", "seen only ms", "all ms", "added ms", "one change ms", "as_of ms"]
     print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|")
     for count in asked.count:
-        for kind in ("sqlite", "redis") if shutil.which("redis-server") else ("sqlite",):
+        for kind in asked.store or known:
             with tempfile.TemporaryDirectory() as folder, _address(kind, Path(folder)) as address:
                 filled, loaded, again = (_measured(address, count, what) for what in ("fill", "load", "again"))
             cells = [kind, f"{count:,}", f"{count / filled['seconds']:,.0f}", f"{loaded['seconds']:.1f}"]
@@ -104,10 +106,13 @@ async def _step(address: str, count: int, what: str) -> dict[str, float]:
     try:
         if what == "fill":
             return await _fill(store, seen, count)
-        copies = Copies(Path(folder) / "copies") if what == "again" else None
-        measured = await _load(store, seen, bundle, copies)
+        copies = Copies(Path(folder) / "copies")
+        follower = Follower(
+            store=store, seen=seen, poll_seconds=60, max_spaces=8, copies=copies if what == "again" else None
+        )
+        measured = await _load(store, seen, bundle, follower)
         if what == "load":
-            await _write_copy(store, seen, Path(folder) / "copies")
+            copies.save(await follower.snapshot(DEFAULT_SPACE))
         return measured
     finally:
         await store.close()
@@ -140,8 +145,7 @@ def _random_record(number: int, degrees: bytes, seen: SeenClasses) -> ClassRecor
     return ClassRecord(id=name, label=f"Class {number}", kind="vector", degrees=degrees, schema=seen.schema)
 
 
-async def _load(store: ClassStore, seen: SeenClasses, bundle: Any, copies: Copies | None) -> dict[str, float]:
-    follower = Follower(store=store, seen=seen, poll_seconds=60, max_spaces=8, copies=copies)
+async def _load(store: ClassStore, seen: SeenClasses, bundle: Any, follower: Follower) -> dict[str, float]:
     before, begun = _resident(), await _processor(store)
     snapshot = await follower.refresh(DEFAULT_SPACE)
     seconds, memory = await _processor(store) - begun, _resident() - before
@@ -172,11 +176,6 @@ async def _small_change(store: ClassStore, follower: Follower, seen: SeenClasses
         await follower.as_of(DEFAULT_SPACE, written.revision - 1)
         pasts.append(1000 * (await _processor(store) - begun))
     return {"change_ms": statistics.median(changes), "as_of_ms": statistics.median(pasts)}
-
-
-async def _write_copy(store: ClassStore, seen: SeenClasses, folder: Path) -> None:
-    follower = Follower(store=store, seen=seen, poll_seconds=60, max_spaces=8)
-    Copies(folder).save(await follower.refresh(DEFAULT_SPACE))
 
 
 def _milliseconds(call: Any) -> float:
