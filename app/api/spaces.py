@@ -41,8 +41,11 @@ BODY = {"requestBody": {"required": True, "content": {"application/json": {"sche
 
 @router.get("/spaces", summary="List class spaces")
 async def list_spaces(service: TheService) -> SpaceList:
-    """Every space that was made or written to. Any other name stands for an empty one: the bundle's seen classes."""
-    return SpaceList(spaces=[_summary(info) for info in await service.store.spaces()])
+    """The default space and every other that was made or written to.
+
+    Any other name stands for an empty space: the bundle's seen classes.
+    """
+    return SpaceList(spaces=[_summary(info) for info in await _spaces(service)])
 
 
 @router.post("/spaces", summary="Make or copy a class space", status_code=201, openapi_extra=BODY)
@@ -118,8 +121,15 @@ async def read_log(
     )
 
 
+async def _spaces(service: Service) -> list[SpaceInfo]:
+    """All spaces by name; the default one is there from the start."""
+    found = {info.name: info for info in await service.store.spaces()}
+    default = SpaceInfo(name=DEFAULT_SPACE, revision=0, classes=0, label="", created_at="")
+    return sorted(({DEFAULT_SPACE: default} | found).values(), key=lambda info: info.name)
+
+
 async def _info(service: Service, name: str) -> SpaceInfo:
-    for info in await service.store.spaces():
+    for info in await _spaces(service):
         if info.name == name:
             return info
     raise _missing(name)

@@ -37,6 +37,8 @@ def test_make_list_and_delete(client: httpx.Client, space: str) -> None:
 def test_the_default_space_stays(client: httpx.Client) -> None:
     answer = client.delete("/spaces/default")
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/space-is-default")
+    assert client.get("/spaces/default").json()["name"] == "default"
+    assert "default" in [space["name"] for space in client.get("/spaces").json()["spaces"]]
 
 
 @pytest.mark.parametrize("body", [{}, {"name": "A"}, {"name": "a", "copy_of": 1}, {"name": "a", "more": 1}])
