@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 
 from app import __version__, openapi, problems
@@ -16,6 +16,7 @@ from app.access.keyring import Keyring
 from app.api import (
     attributes,
     calibration,
+    class_changes,
     classes,
     classify,
     explain,
@@ -24,6 +25,8 @@ from app.api import (
     huggingface,
     model,
     open_inference,
+    spaces,
+    transfer,
     translation,
 )
 from app.api.bodies import MULTIPART_OVERHEAD
@@ -46,8 +49,10 @@ Errors are `application/problem+json` (RFC 9457) and say what was got, what is a
 """
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, actor_of: Callable[[Request], str] | None = None) -> FastAPI:
     """The service as an ASGI app.
+
+    `actor_of` names who sent a request, for the audit log; without it, it is the name of the API key.
 
     The bundle is opened when the server starts (lifespan), which ends with BundleError, StoreRefused or the like when
     it cannot be used. A store that does not answer is waited for: /readyz says 503 until it does.
@@ -64,36 +69,46 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         responses={"default": problems.RESPONSE},
     )
-    for module in (
-        classify,
-        explain,
-        heat_map,
-        classes,
-        attributes,
-        calibration,
-        model,
-        huggingface,
-        open_inference,
-        health,
-        pages,
-    ):
+    in_a_space = (classify, explain, heat_map, classes, class_changes, transfer, calibration)
+    for router in (*(module.router for module in in_a_space), spaces.log_router):
+        app.include_router(router)
+        app.include_router(router, prefix="/spaces/{space}")
+    for module in (spaces, attributes, model, huggingface, open_inference, health, pages):
         app.include_router(module.router)
+    app.state.actor_of = actor_of or _key_name
     pages.mount_assets(app)
     openapi.install(app)
     problems.install(app)
     translation.install(app)
-    app.add_middleware(LimitBodies, most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD)
+    app.add_middleware(
+        LimitBodies,
+        most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD,
+        most_imported=chosen.max_import_bytes,
+    )
     app.add_middleware(RequireKey, keyring=_keyring(chosen))
     if chosen.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(chosen.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
-            expose_headers=["Location", "Retry-After", "WWW-Authenticate", "X-Registry-Stale", "X-Map-Of"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-API-Key"],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "Retry-After",
+                "WWW-Authenticate",
+                "X-Map-Of",
+                "X-Registry-Revision",
+                "X-Registry-Stale",
+            ],
         )
     app.add_middleware(MeasureRequests, metrics=metrics)
     return app
+
+
+def _key_name(request: Request) -> str:
+    """Who sent a request, for the audit log: the name of its key, "anonymous" where no key is needed."""
+    return getattr(request.state, "actor", None) or "anonymous"
 
 
 def _keyring(settings: Settings) -> Keyring | None:

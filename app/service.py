@@ -17,12 +17,12 @@ from app.engine.margins import MarginCache
 from app.engine.photos import PhotoLimits, PhotoReader
 from app.metrics import Metrics
 from app.registry.follower import Follower
-from app.registry.opening import open_store
+from app.registry.opening import open_copies, open_store
 from app.registry.redis import RedisStore
 from app.registry.snapshot import SeenClasses, Snapshot, schema_fingerprint
 from app.registry.store import ClassStore
 from app.settings import Settings
-from duet_core.runtime import Bundle, Candidates, Encoder, Ranking, open_bundle, rank
+from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank
 from duet_core.runtime.text import TextInterpreter
 
 log = logging.getLogger("duet.service")
@@ -87,16 +87,19 @@ class Service:
         return self.bundle.calibration.gamma if asked is None else asked
 
     async def rank(
-        self, image: ImageState, snapshot: Snapshot, *, top_k: int, candidates: Candidates, gamma: float | None = None
+        self, image: ImageState, classes: ClassSet, *, top_k: int, candidates: Candidates, gamma: float | None = None
     ) -> Ranking:
-        """The best candidates of a snapshot for a photo, off the event loop. Raises RankingError."""
+        """The best candidates of a class set for a photo, at the bundle's γ or another, off the event loop.
+
+        Raises RankingError.
+        """
         calibration = self.bundle.calibration
         start = time.perf_counter()
         ranking = await asyncio.to_thread(
             rank,
             image.v,
-            snapshot.classes,
-            gamma=self.gamma(snapshot, gamma),
+            classes,
+            gamma=calibration.gamma if gamma is None else gamma,
             temperature=calibration.temperature,
             threshold=calibration.threshold,
             evidence=self.bundle.evidence,
@@ -123,7 +126,13 @@ def build_service(settings: Settings, metrics: Metrics) -> Service:
         interpreter=TextInterpreter(bundle),
         schema_id=seen.schema,
         store=store,
-        follower=Follower(store=store, seen=seen, poll_seconds=settings.poll_seconds, max_spaces=settings.max_spaces),
+        follower=Follower(
+            store=store,
+            seen=seen,
+            poll_seconds=settings.poll_seconds,
+            max_spaces=settings.max_spaces,
+            copies=open_copies(settings),
+        ),
         admission=admission,
         photos=PhotoReader(
             prepare=encoder.prepare,

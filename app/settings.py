@@ -31,7 +31,13 @@ class Settings(BaseSettings):
         default=1.0,
         gt=0,
         le=60,
-        description="How often a process asks the store whether a class space has a new revision.",
+        description="How often a process asks the store whether a class space has a new revision, besides following "
+        "its changes.",
+    )
+    snapshots: Path | None = Field(
+        default=Path("duet-snapshots"),
+        description="Folder for copies of the class spaces, from which photos are classified when the service starts "
+        "while Redis is away; not used with SQLite.",
     )
     max_spaces: int = Field(
         default=64, ge=1, description="Class spaces one process keeps in memory; the one unused longest makes room."
@@ -40,6 +46,9 @@ class Settings(BaseSettings):
         default=10 * 2**20, ge=1024, description="Largest photo in bytes; enforced while it arrives."
     )
     max_json_bytes: int = Field(default=2**20, ge=1024, description="Largest JSON body in bytes.")
+    max_import_bytes: int = Field(
+        default=256 * 2**20, ge=1024, description="Largest file of classes in bytes, for POST /import."
+    )
     body_timeout_seconds: float = Field(
         default=20.0,
         gt=0,

@@ -31,6 +31,7 @@ class ServiceProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = httpx.Client(base_url=self.url, timeout=60)
         self._log = folder / f"service-{self.port}.log"
+        settings = {"snapshots": folder / "snapshots"} | settings
         clean = {key: value for key, value in os.environ.items() if not key.startswith("DUET_")}
         self._environment = clean | {f"DUET_{key.upper()}": str(value) for key, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None

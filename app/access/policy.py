@@ -15,7 +15,7 @@ ANY_KEY: Final = None
 _READ = ("GET", "HEAD")
 _NAME = r"[^/]+"
 _SPACE = rf"(?:/spaces/{_NAME})?"
-"""Classes have the same rules in every class space."""
+"""What is asked of a class space has the same rules in every one."""
 
 _ANYTHING = re.compile(
     r"/|/favicon\.ico|/docs|/openapi\.json|/assets/.*|/livez|/readyz|/metrics|/problems/.*"
@@ -24,11 +24,12 @@ _ANYTHING = re.compile(
 """Health, metrics, and pages that hold nothing but themselves: a browser gets the page before it can send a key."""
 
 _RULES: tuple[tuple[tuple[str, ...], str, Scope | None], ...] = (
-    (("POST",), r"/classify", "classify"),
-    ((*_READ, "POST"), r"/explain", "classify"),
-    (("POST",), r"/explain/map", "classify"),
-    (_READ, r"/model|/calibration", ANY_KEY),
-    (("POST", "DELETE"), r"/calibration", "manage"),
+    (("POST",), rf"{_SPACE}/(?:classify|explain/map)", "classify"),
+    ((*_READ, "POST"), rf"{_SPACE}/explain", "classify"),
+    (_READ, rf"/model|{_SPACE}/(?:calibration|export)", ANY_KEY),
+    (("POST", "DELETE"), rf"{_SPACE}/calibration", "manage"),
+    (("POST",), rf"{_SPACE}/import", "manage"),
+    (_READ, rf"{_SPACE}/log", "manage"),
     (("POST",), r"/hf/zero-shot-image-classification", "classify"),
     (("POST",), rf"/v2/models/{_NAME}/infer", "classify"),
     (_READ, rf"/v2|/v2/models/{_NAME}", ANY_KEY),

@@ -218,14 +218,93 @@ class ClassDetail(ClassSummary):
     attributes: list[Degree] = Field(description="All attributes in schema order.")
     prompt: str | None = None
     created_at: str | None = None
+    updated_at: str | None = None
+    expires_at: float | None = Field(default=None, description="Seconds since 1970 after which it is deleted.")
+    version: int = Field(description="1 for a new class, one more with every change; 0 for the bundle's own.")
     revision: int = Field(description="Revision of the class space this answer was made from.")
+
+
+class NearDuplicate(Answer):
+    """Another class that can hardly be told apart from the one just stored."""
+
+    class_id: str
+    label: str
+    seen: bool
+    similarity: float = Field(description="Cosine of the two class vectors.")
 
 
 class NewClassAnswer(ClassSummary):
     """A class just stored."""
 
+    version: int = Field(description="1 for a new class, one more with every change.")
     revision: int
     interpretation: Interpretation
+    near_duplicates: list[NearDuplicate] = Field(description="Classes that photos can hardly tell from this one.")
+
+
+class ChangedClass(ClassSummary):
+    """A class just replaced or changed."""
+
+    version: int
+    revision: int
+    hidden: bool = Field(default=False, description="A seen class that this space does not show.")
+    interpretation: Interpretation | None = Field(default=None, description="Of a new description.")
+    near_duplicates: list[NearDuplicate] = Field(description="Classes that photos can hardly tell from this one.")
+
+
+class ImportedPair(NearDuplicate):
+    """An imported class and another that can hardly be told apart from it."""
+
+    imported_id: str
+
+
+class Imported(Answer):
+    """Classes just imported, all under one revision."""
+
+    imported: int
+    revision: int
+    near_duplicates: list[ImportedPair] = Field(description="The first twenty pairs.")
+    near_duplicates_checked: bool = Field(description="False for large imports, for which it would take too long.")
+
+
+class SpaceSummary(Answer):
+    """A class space."""
+
+    name: str = Field(examples=["default"])
+    label: str
+    classes: int = Field(description="Registered classes.")
+    revision: int
+    created_at: str
+
+
+class SpaceList(Answer):
+    """All class spaces by name."""
+
+    spaces: list[SpaceSummary]
+
+
+class ChangedSpace(Answer):
+    """A class space just made, copied or deleted."""
+
+    name: str
+    revision: int
+
+
+class LoggedWrite(Answer):
+    """One write to a class space."""
+
+    revision: int
+    at: str
+    actor: str
+    operation: str = Field(examples=["register", "import"])
+    count: int = Field(description="Classes written.")
+    ids: list[str] = Field(description="The first hundred of them.")
+
+
+class Log(Answer):
+    """A page of the audit log, newest first."""
+
+    entries: list[LoggedWrite]
 
 
 class DeletedClass(Answer):

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable
-from typing import Any, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -74,7 +74,7 @@ async def read_json(request: Request, settings: Settings, *, most: int | None = 
         allowed = {"got": kind, "allowed": ["application/json"]}
         raise Problem("unsupported-media-type", "The body has to be JSON.", allowed)
     data = await read_body(request, settings, most=most or settings.max_json_bytes)
-    return await asyncio.to_thread(parse_object, data)  # a photo in base64 takes a while
+    return await asyncio.to_thread(json_object, data)  # a photo in base64 takes a while
 
 
 async def read_body(request: Request, settings: Settings, *, most: int) -> bytes:
@@ -91,8 +91,8 @@ async def read_body(request: Request, settings: Settings, *, most: int) -> bytes
     return await _in_time(_small_body(request, most), settings)
 
 
-def parse_object(data: bytes) -> dict[str, Any]:
-    """A JSON object; strict, unlike Python's reader: no NaN, no infinity, no repeated names.
+def json_object(data: bytes | str, what: str = "The body") -> dict[str, Any]:
+    """The JSON object that a body, or a line of one, is; strict: no NaN, no infinity, no repeated names.
 
     Raises Problem invalid-json.
     """
@@ -100,12 +100,27 @@ def parse_object(data: bytes) -> dict[str, Any]:
         value = json.loads(data, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_unique)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text, and no store could keep it
     except (ValueError, RecursionError) as error:
-        raise Problem(
-            "invalid-json", f"The body is not JSON: {error}", {"example": {"id": "painted-bunting"}}
-        ) from None
+        raise Problem("invalid-json", f"{what} is not JSON: {error}", {"example": {"id": "painted-bunting"}}) from None
     if not isinstance(value, dict):
-        raise Problem("invalid-json", "The body is not a JSON object.", {"got": type(value).__name__})
+        raise Problem("invalid-json", f"{what} is not a JSON object.", {"got": type(value).__name__})
     return value
+
+
+async def read_file(request: Request, settings: Settings, file: IO[bytes]) -> None:
+    """Write the body to a file as it arrives; every part of it has the time that another body has in all.
+
+    Raises Problem: body-too-large, body-timeout, incomplete-body.
+    """
+    parts, arrived = request.stream().__aiter__(), 0
+    while True:
+        try:
+            part = await _in_time(anext(parts), settings)
+        except StopAsyncIteration:
+            return
+        arrived += len(part)
+        if arrived > settings.max_import_bytes:
+            raise _too_large(arrived, settings.max_import_bytes)
+        await asyncio.to_thread(file.write, part)
 
 
 async def _in_time(reading: Awaitable[Result], settings: Settings) -> Result:

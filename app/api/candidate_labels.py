@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,8 +14,8 @@ from duet_core.runtime import ClassSet, class_vector
 from duet_core.runtime.text import PromptError
 
 
-def competing(labels: Sequence[str], template: str, snapshot: Snapshot, service: Service) -> Snapshot:
-    """The snapshot with the labels as its only classes, in their order; their ids and labels are the labels.
+def competing(labels: Sequence[str], template: str, snapshot: Snapshot, service: Service) -> ClassSet:
+    """The labels as the only classes, in their order; their ids and labels are the labels.
 
     A label that is the id or the label of a class (case, hyphens and spacing aside) is that class, seen or registered.
     Another is put into `template` and read as a sentence, as POST /classes reads a prompt.
@@ -28,14 +27,17 @@ def competing(labels: Sequence[str], template: str, snapshot: Snapshot, service:
     used: dict[int, str] = {}
     for label, row in rows.items():
         if row in used:
-            detail = f"{used[row]!r} and {label!r} are the same class, {snapshot.classes.ids[row]!r}; send one of them."
+            detail = (
+                f"{used[row]!r} and {label!r} are the same class, {snapshot.classes.class_id(row)!r}; send one of them."
+            )
             raise Problem("invalid-request", detail, {"got": [used[row], label]})
         used[row] = label
     z = [
-        snapshot.classes.z[rows[label]] if label in rows else _interpreted(label, template, service) for label in labels
+        snapshot.classes.vector(rows[label]) if label in rows else _interpreted(label, template, service)
+        for label in labels
     ]
     seen = np.array([label in rows and bool(snapshot.classes.seen[rows[label]]) for label in labels])
-    return replace(snapshot, classes=ClassSet(ids=tuple(labels), labels=tuple(labels), seen=seen, z=np.stack(z)))
+    return ClassSet(ids=tuple(labels), labels=tuple(labels), seen=seen, z=np.stack(z))
 
 
 def _rows(labels: Sequence[str], snapshot: Snapshot) -> Mapping[str, int]:
@@ -49,7 +51,7 @@ def _rows(labels: Sequence[str], snapshot: Snapshot) -> Mapping[str, int]:
     for row, name in enumerate(classes.labels if wanted else ()):
         for label in wanted.get(_words(name), ()):
             if label in rows:
-                several = [classes.ids[rows[label]], classes.ids[row]]
+                several = [classes.class_id(rows[label]), classes.class_id(row)]
                 detail = f"{label!r} is the label of several classes; send the id of the one you mean."
                 raise Problem("invalid-request", detail, {"got": label, "allowed": several})
             rows[label] = row

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.answers import Classification, Decision, Model, Prediction
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.coverage import classes_at
-from app.api.deps import Gamma, Space, TheService, snapshot_of
+from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, snapshot_of
 from app.engine.margins import Question
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -56,6 +56,7 @@ async def classify(
         ),
     ] = None,
     space: Space = DEFAULT_SPACE,
+    moment: AtMoment = NOW,
 ) -> Classification:
     """Rank the classes of a class space for a photo.
 
@@ -64,12 +65,12 @@ async def classify(
     """
     with service.admission.place():
         photo = await read_photo(request, service.settings)
-        check_candidates(await snapshot_of(service, space, response), candidates)
+        check_candidates(await snapshot_of(service, space, response, moment), candidates)
         image = await service.encode(photo)
-    snapshot = await snapshot_of(service, space, response)  # the newest, now that the model is done
+    snapshot = await snapshot_of(service, space, response, moment)  # the newest, now that the model is done
     check_candidates(snapshot, candidates)
-    ranking = await service.rank(image, snapshot, top_k=top_k, candidates=candidates, gamma=gamma)
     question = Question(snapshot, service.gamma(snapshot, gamma), candidates)
+    ranking = await service.rank(image, snapshot.classes, top_k=top_k, candidates=candidates, gamma=question.gamma)
     found = None if coverage is None else await classes_at(service, image, question, coverage)
     service.metrics.decisions.labels("accepted" if ranking.decision.accepted else "rejected").inc()
     return Classification(

@@ -22,15 +22,15 @@ def contrast(v: FloatArray, snapshot: Snapshot, row: int, other: int, gamma: flo
         keys: (A,) names of the attributes.
     """
     classes = snapshot.classes
-    z, z_other = classes.z[row], classes.z[other]
+    z, z_other = classes.vector(row), classes.vector(other)
     first, second = contributions(v, z), contributions(v, z_other)
     parts = first - second
     seen, seen_other = bool(classes.seen[row]), bool(classes.seen[other])
     score, score_other = float(first.sum()), float(second.sum())
     gamma_difference = gamma * (seen_other - seen)
     return Contrast(
-        versus=classes.ids[other],
-        label=classes.labels[other],
+        versus=classes.class_id(other),
+        label=classes.label(other),
         seen=seen_other,
         score=score_other,
         calibrated_score=score_other - gamma * seen_other,
@@ -66,9 +66,9 @@ def edits_for(
     own_handicap = gamma * float(classes.seen[row])
     target = best.calibrated_score + own_handicap  # the score with which it would draw level
     degrees = fewest_degree_edits(v, snapshot.degrees(class_id), target) if target > 0 else None
-    needed = target - float(contributions(v, classes.z[row]).sum())
+    needed = target - float(contributions(v, classes.vector(row)).sum())
     strongest = np.linalg.norm(v) * classes.z.max(axis=0)
-    photo = fewest_photo_edits(v, classes.z[row] - classes.z[leader], needed, strongest)
+    photo = fewest_photo_edits(v, classes.vector(row) - classes.vector(leader), needed, strongest)
     return Edits(
         class_id=class_id,
         instead_of=best.class_id,

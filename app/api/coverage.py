@@ -24,7 +24,7 @@ async def classes_at(service: Service, image: ImageState, question: Question, co
 
     def chosen() -> list[str]:
         scores = score_candidates(image.v, classes, gamma=question.gamma, candidates=question.candidates)
-        return [classes.ids[row] for row in prediction_set(scores, classes, limits)]
+        return [classes.class_id(int(row)) for row in prediction_set(scores, classes, limits)]
 
     ids = await asyncio.to_thread(chosen)
     return ClassesAtCoverage(set=ids, target_coverage=coverage, guarantee=guarantee)

@@ -1,10 +1,12 @@
-"""What routes ask for by type: the service, and the query parameters several of them share."""
+"""What routes ask for by type: the service, who asks, and the parameters that several of them share."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
+from pydantic import Field
 
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -25,8 +27,9 @@ def get_service(request: Request) -> Service:
 
 
 TheService = Annotated[Service, Depends(get_service)]
+# Neither Query nor Path: below /spaces/{space} it comes from the path, at the root paths from the query.
 Space = Annotated[
-    str, Query(pattern=SLUG, description="Class space: a named set of registered classes.", examples=[DEFAULT_SPACE])
+    str, Field(pattern=SLUG, description="Class space: a named set of registered classes.", examples=[DEFAULT_SPACE])
 ]
 Gamma = Annotated[
     float | None,
@@ -40,12 +43,61 @@ Gamma = Annotated[
 ClassId = Annotated[str, Path(description="Id of a class.", examples=["yellow-headed-blackbird"])]
 
 
-async def snapshot_of(service: Service, space: str, response: Response) -> Snapshot:
-    """The snapshot to answer from; when the store is away the answer says for how long.
+def actor_of(request: Request) -> str:
+    """Who asks, for the audit log: what `app.state.actor_of` says of the request, else "anonymous"."""
+    hook = getattr(request.app.state, "actor_of", None)
+    return str(hook(request)) if hook is not None else "anonymous"
 
-    Raises StoreUnavailable when there is none.
+
+Actor = Annotated[str, Depends(actor_of)]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Which revision of a class space an answer is asked for; the newest that is here when both are None."""
+
+    min_revision: int | None = None
+    as_of: int | None = None
+
+
+NOW = Moment()
+
+
+def the_moment(
+    min_revision: Annotated[
+        int | None, Query(ge=0, description="Answer from this revision or a later one, for example that of a write.")
+    ] = None,
+    as_of: Annotated[int | None, Query(ge=0, description="Answer as at this earlier revision.")] = None,
+) -> Moment:
+    """The query parameters. Raises Problem invalid-parameter for both at once."""
+    if min_revision is not None and as_of is not None:
+        got = {"got": {"min_revision": min_revision, "as_of": as_of}, "allowed": "one of the two"}
+        raise Problem("invalid-parameter", "min_revision and as_of exclude each other.", got)
+    return Moment(min_revision, as_of)
+
+
+AtMoment = Annotated[Moment, Depends(the_moment)]
+
+
+async def snapshot_of(service: Service, space: str, response: Response, moment: Moment = NOW) -> Snapshot:
+    """The snapshot to answer from, named in X-Registry-Revision; when the store is away the answer says for how long.
+
+    Raises StoreUnavailable when there is none, RevisionNotReached, RevisionForgotten.
     """
-    snapshot = await service.follower.snapshot(space)
-    if service.follower.trouble(space) is not None:
-        response.headers["X-Registry-Stale"] = f"{service.follower.age_seconds(space):.1f}"
+    follower = service.follower
+    if moment.as_of is not None:
+        snapshot = await follower.as_of(space, moment.as_of)
+    elif moment.min_revision is not None:
+        snapshot = await follower.at_least(space, moment.min_revision)
+    else:
+        snapshot = await follower.snapshot(space)
+    response.headers.update(registry_headers(service, snapshot))
     return snapshot
+
+
+def registry_headers(service: Service, snapshot: Snapshot) -> dict[str, str]:
+    """Which revision an answer is made from, and its age in seconds while the store is away."""
+    headers = {"X-Registry-Revision": str(snapshot.revision)}
+    if service.follower.trouble(snapshot.space) is not None:
+        headers["X-Registry-Stale"] = f"{service.follower.age_seconds(snapshot.space):.1f}"
+    return headers

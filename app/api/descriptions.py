@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from app.api.answers import Interpretation, Understood
 from app.api.deps import SLUG
 from app.problems import Problem, from_errors
-from app.registry.store import ClassRecord, Kind
+from app.registry.store import ClassRecord, Kind, as_json
 from app.service import Service
 from duet_core.attributes import AttributeSchema
 from duet_core.classes import ClassTableError, FloatArray
 from duet_core.runtime import DegreesError, class_vector, degrees_from_mapping, degrees_from_vector
 from duet_core.runtime.text import PromptError
 
+LONGEST_LABEL = 120
 SHOWN = 30
 """Attributes of a vector that its interpretation lists."""
 
@@ -45,7 +47,7 @@ class NewClass(BaseModel):
     )
 
     id: str = Field(pattern=SLUG, description="1 to 64 lower-case letters, digits and inner hyphens.")
-    label: str = Field(min_length=1, max_length=120, description="Name for people.")
+    label: str = Field(min_length=1, max_length=LONGEST_LABEL, description="Name for people.")
     attributes: list[Any] | dict[str, Any] | None = Field(
         default=None,
         description="One number for each attribute in schema order (any scale, only ratios matter), or degrees 0…1 by "
@@ -56,14 +58,14 @@ class NewClass(BaseModel):
         max_length=2000,
         description='Plain English, or `"wing color: blue | size: small"`, which is read exactly.',
     )
+    ttl_seconds: int | None = Field(
+        default=None, ge=1, le=10 * 366 * 86_400, description="Delete the class after this time; without it, never."
+    )
 
     @field_validator("label")
     @classmethod
     def _printable(cls, label: str) -> str:
-        label = " ".join(label.split())
-        if not label or not label.isprintable():
-            raise ValueError("a label has at least one letter and nothing unprintable, such as 'Painted Bunting'")
-        return label
+        return _clean(label)
 
     @model_validator(mode="after")
     def _one_description(self) -> NewClass:
@@ -113,9 +115,33 @@ def describe(data: Mapping[str, Any], service: Service) -> Described:
         kind=kind,
         degrees=degrees.astype("<f4").tobytes(),
         schema=service.schema_id,
-        detail=detail,
+        detail_json=as_json(detail),
+        expires_at=expiry(new.ttl_seconds),
     )
     return Described(record, interpretation)
+
+
+def checked_label(label: str | None) -> str:
+    """A label given apart from a description. Raises Problem invalid-class."""
+    try:
+        if label is None or len(label) > LONGEST_LABEL:
+            raise ValueError(f"a label is a text of 1 to {LONGEST_LABEL} letters")
+        return _clean(label)
+    except ValueError as error:
+        shown = None if label is None else label[:LONGEST_LABEL]
+        raise Problem("invalid-class", f"label: {error}.", {"got": shown, "example": "Painted Bunting"}) from None
+
+
+def _clean(label: str) -> str:
+    label = " ".join(label.split())
+    if not label or not label.isprintable():
+        raise ValueError("a label has at least one letter and nothing unprintable, such as 'Painted Bunting'")
+    return label
+
+
+def expiry(ttl_seconds: int | None) -> float | None:
+    """When a class expires, in seconds since 1970, or None for never."""
+    return None if ttl_seconds is None else round(time.time() + ttl_seconds, 3)
 
 
 def _from_vector(values: list[Any], schema: AttributeSchema) -> tuple[FloatArray, Interpretation]:

@@ -13,7 +13,7 @@ from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedP
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.classify import model_of
 from app.api.contrast import contrast, edits_for
-from app.api.deps import Gamma, Space, TheService, snapshot_of
+from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, snapshot_of
 from app.engine.image_states import ImageState
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -50,6 +50,7 @@ async def explain(
     limit: Limit = None,
     gamma: Gamma = None,
     space: Space = DEFAULT_SPACE,
+    moment: AtMoment = NOW,
 ) -> Explanation:
     """Explain a photo that was classified a short while ago.
 
@@ -67,7 +68,7 @@ async def explain(
             {"got": image_id, "example": "curl -F image=@photo.jpg …/explain"},
         )
     asked = _Asked(class_id, versus, edits, limit, gamma)
-    return await _explanation(service, await snapshot_of(service, space, response), image_id, image, asked)
+    return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 
 
 @router.post("/explain", summary="Explain a photo", openapi_extra=PHOTO_BODY)
@@ -81,17 +82,18 @@ async def explain_photo(
     limit: Limit = None,
     gamma: Gamma = None,
     space: Space = DEFAULT_SPACE,
+    moment: AtMoment = NOW,
 ) -> Explanation:
     """Explain a photo sent with the request, for those who kept no `image_id`."""
     with service.admission.place():
         photo = await read_photo(request, service.settings)
-        early = await snapshot_of(service, space, response)
+        early = await snapshot_of(service, space, response, moment)
         for asked_for in (class_id, versus):
             _row(early, asked_for)
         image = await service.encode(photo)
     image_id = await service.states.keep(image)
     asked = _Asked(class_id, versus, edits, limit, gamma)
-    return await _explanation(service, await snapshot_of(service, space, response), image_id, image, asked)
+    return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ async def _explanation(
     for asked_for in (asked.class_id, asked.versus):
         _row(snapshot, asked_for)
     gamma = service.gamma(snapshot, asked.gamma)
-    ranking = await service.rank(image, snapshot, top_k=2, candidates="all", gamma=gamma)
+    ranking = await service.rank(image, snapshot.classes, top_k=2, candidates="all", gamma=gamma)
     best = ranking.predictions[0]
     class_id = asked.class_id or best.class_id
     keys = service.bundle.schema.keys
@@ -155,7 +157,7 @@ def _explained(
 ) -> ExplainedClass:
     """The score of a class over all candidates (Eq. 22), attribute by attribute."""
     classes, row = snapshot.classes, _row(snapshot, class_id)
-    z = classes.z[row]  # (A,)
+    z = classes.vector(row)  # (A,)
     parts = contributions(image.v, z)  # (A,)
     order = np.argsort(-parts, kind="stable")
     kept, left = order[:limit], order[limit:] if limit is not None else order[:0]
@@ -163,7 +165,7 @@ def _explained(
     keys = service.bundle.schema.keys
     return ExplainedClass(
         class_id=class_id,
-        label=classes.labels[row],
+        label=classes.label(row),
         seen=seen,
         score=score,
         calibrated_score=score - gamma * seen,

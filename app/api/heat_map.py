@@ -76,7 +76,7 @@ async def heat_map(
         pixels = await service.photos.pixels(photo)
         image = await service.inference.encode(pixels)
         if class_id is None and attribute is None:
-            ranking = await service.rank(image, snapshot, top_k=1, candidates="all")
+            ranking = await service.rank(image, snapshot.classes, top_k=1, candidates="all")
             class_id = ranking.predictions[0].class_id
         subject = _subject(service, snapshot, class_id=class_id, versus=versus, attribute=attribute)
         covered = await _covered(service, pixels)
@@ -114,8 +114,8 @@ def _subject(
     own = classes.row(class_id)
     other = None if versus is None else classes.row(versus)
     assert own is not None
-    reference = service.bundle.classes.z.mean(axis=0) if other is None else classes.z[other]
-    return _Subject(class_id if versus is None else f"{class_id} versus {versus}", classes.z[own] - reference)
+    reference = service.bundle.classes.z.mean(axis=0) if other is None else classes.vector(other)
+    return _Subject(class_id if versus is None else f"{class_id} versus {versus}", classes.vector(own) - reference)
 
 
 async def _covered(service: Service, pixels: NDArray[np.float32]) -> FloatArray:

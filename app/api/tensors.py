@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.api.bodies import parse_object
+from app.api.bodies import json_object
 from app.problems import Problem, from_errors
 
 JSON_LENGTH = "Inference-Header-Content-Length"
@@ -81,7 +81,7 @@ def read_request(body: bytes, json_length: str | None) -> tuple[InferRequest, by
             raise Problem("invalid-request", f"{JSON_LENGTH} is no length within the body.", members)
         end = int(json_length)
     try:
-        request = InferRequest.model_validate(parse_object(body[:end]))
+        request = InferRequest.model_validate(json_object(body[:end]))
     except ValidationError as error:
         raise from_errors("invalid-request", error.errors(include_url=False)) from None
     return request, body[end:]

@@ -9,7 +9,9 @@ from app.engine.admission import Overloaded
 from app.engine.inference import InferenceStopped
 from app.engine.photos import PhotoRefused
 from app.problems import Problem, retry_after
+from app.registry.follower import RevisionForgotten, RevisionNotReached
 from app.registry.store import StoreRefused, StoreUnavailable
+from duet_core.runtime import RankingError
 
 STORE_RETRY_SECONDS = 2
 
@@ -24,6 +26,13 @@ def translated(error: Exception) -> Problem:
     if isinstance(error, StoreUnavailable | StoreRefused):
         detail = "The class store does not answer, so nothing was written or looked up; photos are still classified."
         return Problem("store-unavailable", detail, headers=retry_after(STORE_RETRY_SECONDS))
+    if isinstance(error, RevisionNotReached):
+        reached = {"got": error.wanted, "allowed": f"up to {error.reached}, at this moment"}
+        return Problem("revision-not-reached", f"{error}.", reached, retry_after(1))
+    if isinstance(error, RevisionForgotten):
+        return Problem("revision-forgotten", f"{error}.")
+    if isinstance(error, RankingError):
+        return Problem("no-candidates", f"{error}.")
     assert isinstance(error, InferenceStopped)
     return Problem("not-ready", "The model does not run in this process.", headers=retry_after(5))
 
@@ -34,5 +43,6 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         return translated(error).response(request.url.path)
 
-    for kind in (Overloaded, PhotoRefused, StoreUnavailable, StoreRefused, InferenceStopped):
+    kinds = (Overloaded, PhotoRefused, StoreUnavailable, StoreRefused, InferenceStopped)
+    for kind in (*kinds, RevisionNotReached, RevisionForgotten, RankingError):
         app.add_exception_handler(kind, handle)

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.registry.snapshot import SeenClasses, Snapshot, build_snapshot
-from app.registry.store import ClassStore, StoreError, StoreUnavailable
+from app.registry.copies import Copies
+from app.registry.reading import TRIES, read_since
+from app.registry.snapshot import SeenClasses, Snapshot, empty_snapshot
+from app.registry.store import Act, ClassRecord, ClassStore, Drop, Head, StoreError, StoreUnavailable, WriteConflict
 
 log = logging.getLogger("duet.registry")
 
 DEFAULT_SPACE = "default"
+RETRY_SECONDS = 0.2
+"""How often a store that is away is asked again."""
+PATIENCE_SECONDS = 0.2
+"""How long an answer waits for a revision that its client has seen elsewhere."""
+COPY_SECONDS = 2.0
+"""How often snapshots are copied to disk, when they have changed."""
+PAST_KEPT = 4
+
+
+class RevisionNotReached(StoreError):
+    """This process does not have the revision asked for in time."""
+
+    def __init__(self, space: str, wanted: int, reached: int) -> None:
+        super().__init__(f"space {space!r} is at revision {reached} here, {wanted} was asked for")
+        self.wanted, self.reached = wanted, reached
+
+
+class RevisionForgotten(StoreError):
+    """`as_of` further back than the store remembers."""
 
 
 @dataclass
@@ -24,23 +47,38 @@ class _View:
     snapshot: Snapshot | None = None
     checked: float = field(default_factory=time.monotonic)
     failing: str | None = None
+    copied: Head | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Follower:
-    """Keeps snapshots fresh by asking the store for each followed space's revision.
+    """Keeps snapshots fresh: told by the store's change stream, and by asking for the revision now and then.
 
     Reading a snapshot that is there never waits for the store. The default space is followed from the start, others
     from their first use; beyond `max_spaces` the one unused longest is forgotten.
+
+    Args:
+        poll_seconds: how often the store is asked for each revision, whatever its stream says.
+        copies: where snapshots are kept over a restart, or None.
     """
 
-    def __init__(self, *, store: ClassStore, seen: SeenClasses, poll_seconds: float, max_spaces: int) -> None:
+    def __init__(
+        self,
+        *,
+        store: ClassStore,
+        seen: SeenClasses,
+        poll_seconds: float,
+        max_spaces: int,
+        copies: Copies | None = None,
+    ) -> None:
         self._store = store
         self._seen = seen
         self._poll_seconds = poll_seconds
         self._max_spaces = max_spaces
+        self._copies = copies
         self._views: OrderedDict[str, _View] = OrderedDict({DEFAULT_SPACE: _View()})
-        self._task: asyncio.Task[None] | None = None
+        self._past: OrderedDict[tuple[str, Head], Snapshot] = OrderedDict()
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Load the default space and follow. A store that is away is waited for; one that refuses is an error.
@@ -49,13 +87,17 @@ class Follower:
         """
         with contextlib.suppress(StoreUnavailable):
             await self.refresh(DEFAULT_SPACE)
-        self._task = asyncio.create_task(self._follow(), name="follower")
+        self._tasks.append(asyncio.create_task(self._follow(), name="follower"))
+        if self._copies is not None:
+            self._tasks.append(asyncio.create_task(self._keep_copies(), name="copies"))
 
     async def stop(self) -> None:
-        """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        """Stop following; what has changed since is copied to disk."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await self._copy()
 
     @property
     def ready(self) -> bool:
@@ -83,13 +125,57 @@ class Follower:
     async def snapshot(self, space: str) -> Snapshot:
         """The newest snapshot known; loads a space met for the first time.
 
-        Raises StoreUnavailable, StoreRefused only when there is no snapshot yet.
+        Raises StoreUnavailable, StoreRefused only when there is no snapshot yet, nor a copy on disk.
         """
         view = self._views.get(space)
         if view is not None and view.snapshot is not None:
             self._views.move_to_end(space)
             return view.snapshot
-        return await self.refresh(space)
+        try:
+            return await self.refresh(space)
+        except StoreUnavailable:
+            view = self._views.get(space)
+            if view is None or view.snapshot is None:
+                raise
+            return view.snapshot
+
+    async def at_least(self, space: str, revision: int) -> Snapshot:
+        """A snapshot of `revision` or later, for a client that wrote elsewhere; waits up to PATIENCE_SECONDS.
+
+        Raises RevisionNotReached.
+        """
+        snapshot = await self.snapshot(space)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while snapshot.revision < revision:
+                    snapshot = await self.refresh(space)
+                    if snapshot.revision < revision:
+                        await asyncio.sleep(PATIENCE_SECONDS / 10)
+        except (TimeoutError, StoreUnavailable):
+            raise RevisionNotReached(space, revision, snapshot.revision) from None
+        return snapshot
+
+    async def as_of(self, space: str, revision: int) -> Snapshot:
+        """The space as it was at `revision`.
+
+        Raises RevisionNotReached for one of the future, RevisionForgotten, StoreUnavailable.
+        """
+        current = await self.snapshot(space)
+        if revision > current.revision:
+            current = await self.refresh(space)
+        if revision > current.revision:
+            raise RevisionNotReached(space, revision, current.revision)
+        if revision == current.revision:
+            return current
+        key = (space, Head(current.head.epoch, revision))
+        if key not in self._past:
+            old = await self._store.past(space, revision)
+            if old is None:
+                raise RevisionForgotten(f"space {space!r}: revision {revision} is no longer remembered")
+            self._past[key] = await asyncio.to_thread(current.as_of, revision, old)
+            while len(self._past) > PAST_KEPT:
+                self._past.popitem(last=False)
+        return self._past[key]
 
     async def refresh(self, space: str) -> Snapshot:
         """Ask the store now; what is returned is at least as new as the moment of the call.
@@ -99,10 +185,14 @@ class Follower:
         view = self._views.setdefault(space, _View())
         async with view.lock:
             asked = time.monotonic()
+            if view.snapshot is None and self._copies is not None:
+                await self._recall(space, view, self._copies)
             try:
                 snapshot = view.snapshot = await self._newest(space, view.snapshot)
             except StoreError as error:
                 self._failed(space, view, str(error))
+                if view.snapshot is None and space != DEFAULT_SPACE:
+                    self._views.pop(space, None)
                 raise
         if view.failing is not None:
             log.info("space %s: the class store is back", space)
@@ -112,23 +202,40 @@ class Follower:
 
     async def _newest(self, space: str, old: Snapshot | None) -> Snapshot:
         if old is not None:
-            if await self._store.revision(space) == old.revision:
-                return old
-            changes = await self._store.changes(space, old.revision)
-            if changes is not None:
-                records = {key: record for key, record in old.records.items() if key not in changes.deleted}
-                records |= {record.id: record for record in changes.stored}
-                return await asyncio.to_thread(build_snapshot, space, changes.revision, records, self._seen)
-        loaded = await self._store.load(space)
-        records = {record.id: record for record in loaded.records}
-        return await asyncio.to_thread(build_snapshot, space, loaded.revision, records, self._seen)
+            new = await self._read(space, old, old.head)
+            if new is not None:
+                return new
+        for _ in range(TRIES):
+            new = await self._read(space, empty_snapshot(space, self._seen), None)
+            if new is not None:
+                return new
+        raise StoreUnavailable(f"space {space!r} was made anew {TRIES} times while it was read")
+
+    async def _read(self, space: str, snapshot: Snapshot, since: Head | None) -> Snapshot | None:
+        """The snapshot with everything since then, or None when it cannot be followed from there."""
+
+        async def take(records: list[ClassRecord]) -> None:
+            nonlocal snapshot
+            if records:
+                snapshot = await asyncio.to_thread(snapshot.changed, records, snapshot.head)
+
+        head = await read_since(self._store, space, since, take)
+        if head is None or head == snapshot.head:
+            return None if head is None else snapshot
+        return dataclasses.replace(snapshot, head=head)
+
+    async def _recall(self, space: str, view: _View, copies: Copies) -> None:
+        """Begin with the copy on disk; the store then only has to tell what came after it."""
+        copy = await asyncio.to_thread(copies.load, space, self._seen)
+        if copy is not None:
+            view.snapshot, view.copied = copy.snapshot, copy.snapshot.head
+            view.checked = time.monotonic() - max(0.0, time.time() - copy.confirmed_at)
+            log.info("space %s: revision %d read from the copy on disk", space, copy.snapshot.revision)
 
     def _failed(self, space: str, view: _View, reason: str) -> None:
         if view.failing is None:
             log.warning("space %s: %s", space, reason)
         view.failing = reason
-        if view.snapshot is None and space != DEFAULT_SPACE:
-            self._views.pop(space, None)
 
     def _forget_unused(self) -> None:
         unused = [space for space in self._views if space != DEFAULT_SPACE]
@@ -136,22 +243,63 @@ class Follower:
             del self._views[space]
 
     async def _follow(self) -> None:
+        checked = time.monotonic()
         while True:
-            await asyncio.sleep(self._poll_seconds)
             try:
-                await self._round()
-            except Exception:  # a follower that died would serve one revision for ever
-                log.exception("following the class store")
-
-    async def _round(self) -> None:
-        """Refresh every followed space; when the store is away, one wait for it is enough."""
-        for space in list(self._views):
-            try:
-                if space in self._views:
-                    await self.refresh(space)
-            except StoreUnavailable as error:
+                failing = any(view.failing is not None or view.snapshot is None for view in self._views.values())
+                if failing:
+                    await asyncio.sleep(min(RETRY_SECONDS, self._poll_seconds))
+                    news: Iterable[str] = list(self._views)
+                else:
+                    known = {name: view.snapshot.revision for name, view in self._views.items() if view.snapshot}
+                    left = max(0.0, checked + self._poll_seconds - time.monotonic())
+                    news = await self._store.wait(known, left)
+                if time.monotonic() - checked >= self._poll_seconds:
+                    news, checked = list(self._views), time.monotonic()
+                await self._round(news)
+            except StoreUnavailable as error:  # one wait for a store that is away is enough
                 for name, view in list(self._views.items()):
                     self._failed(name, view, str(error))
-                return
+            except Exception:  # a follower that died would serve one revision for ever
+                log.exception("following the class store")
+                await asyncio.sleep(self._poll_seconds)
+
+    async def _round(self, spaces: Iterable[str]) -> None:
+        """Refresh these spaces, and delete what has expired in them. Raises StoreUnavailable."""
+        for space in spaces:
+            if space not in self._views:
+                continue
+            try:
+                await self._expire(await self.refresh(space))
+            except StoreUnavailable:
+                raise
             except StoreError:
                 continue  # this space only, and logged
+
+    async def _expire(self, snapshot: Snapshot) -> None:
+        """Delete the classes whose time is over; of several replicas one does it."""
+        over = [Drop(name, rev) for name, (at, rev) in snapshot.expiring.items() if at <= time.time()]
+        if over:
+            with contextlib.suppress(WriteConflict):  # another replica was faster, or the class was changed
+                await self._store.write(snapshot.space, over, Act("expire", actor="time to live"))
+            await self.refresh(snapshot.space)
+
+    async def _keep_copies(self) -> None:
+        while True:
+            await asyncio.sleep(COPY_SECONDS)
+            await self._copy()
+
+    async def _copy(self) -> None:
+        """Copy what has changed since the last copy; confirm what has not."""
+        if self._copies is None:
+            return
+        for space, view in list(self._views.items()):
+            snapshot = view.snapshot
+            try:
+                if snapshot is not None and snapshot.head != view.copied:
+                    await asyncio.to_thread(self._copies.save, snapshot)
+                    view.copied = snapshot.head
+                elif view.failing is None:
+                    await asyncio.to_thread(self._copies.confirm, space)
+            except OSError as error:
+                log.warning("space %s: no copy of it could be written to disk: %s", space, error)

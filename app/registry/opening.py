@@ -1,10 +1,14 @@
-"""From the setting `store` to the store it names."""
+"""From the settings to the store they name, and to the copies of it on this machine."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from app.registry.redis import RedisStore, connect
+from app.registry.copies import Copies
+from app.registry.redis import RedisStore
+from app.registry.redis_client import connect
 from app.registry.sqlite import SqliteStore
 from app.settings import Settings
 
@@ -15,3 +19,15 @@ def open_store(settings: Settings) -> SqliteStore | RedisStore:
     if scheme == "sqlite":
         return SqliteStore(Path(rest.removeprefix("/")), timeout=settings.store_timeout_seconds)
     return RedisStore(connect(settings.store, timeout=settings.store_timeout_seconds))
+
+
+def open_copies(settings: Settings) -> Copies | None:
+    """Where snapshots are kept over a restart, apart for each store, so that none stands in for another.
+
+    A SQLite file is on this machine already and needs no copy.
+    """
+    if settings.snapshots is None or settings.store.startswith("sqlite"):
+        return None
+    where = urlsplit(settings.store)
+    name = f"{where.hostname}:{where.port or 6379}{where.path or '/0'}"  # without the password
+    return Copies(settings.snapshots / hashlib.sha256(name.encode()).hexdigest()[:12])

@@ -2,169 +2,194 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, cast
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from importlib.resources import files
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import NoScriptError, RedisError
 
+from app.registry.redis_client import awaited, separate
+from app.registry.redis_records import FIELDS, packed_change, record_of, records_of
 from app.registry.store import (
     LOG_LENGTH,
-    Changes,
-    ClassExists,
-    ClassMissing,
+    LOGGED_IDS,
+    UNDO_ROWS,
+    Act,
+    Change,
     ClassRecord,
-    Space,
+    Conflict,
+    Head,
+    LogEntry,
+    Page,
+    SpaceChange,
+    SpaceExists,
+    SpaceInfo,
+    SpaceMissing,
     StoreRefused,
     StoreUnavailable,
+    WriteConflict,
+    Written,
+    checked,
 )
 
-FIELDS = ("id", "label", "kind", "degrees", "schema", "detail", "created_at", "rev")
-PAGE = 500
-"""Classes read in one round trip."""
-
-PUT = """
-if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
-local rev = redis.call('INCR', KEYS[1])
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[1], rev .. '-0', 'op', 'put', 'id', ARGV[2])
-redis.call('HSET', KEYS[2], 'id', ARGV[2], 'label', ARGV[3], 'kind', ARGV[4], 'degrees', ARGV[5],
-           'schema', ARGV[6], 'detail', ARGV[7], 'created_at', ARGV[8], 'rev', rev)
-redis.call('ZADD', KEYS[3], rev, ARGV[2])
-return rev
-"""
-DELETE = """
-if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
-local rev = redis.call('INCR', KEYS[1])
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[1], rev .. '-0', 'op', 'delete', 'id', ARGV[2])
-redis.call('DEL', KEYS[2])
-redis.call('ZREM', KEYS[3], ARGV[2])
-return rev
-"""
-CHANGES = """
-local rev = tonumber(redis.call('GET', KEYS[1]) or '0')
-local since = tonumber(ARGV[1])
-if since > rev or rev - since > tonumber(ARGV[2]) then return {rev, false} end
-local entries = redis.call('XRANGE', KEYS[3], (since + 1) .. '-0', '+')
-if #entries ~= rev - since then return {rev, false} end
-local stored = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. since, '+inf')) do
-  stored[#stored + 1] = redis.call('HGETALL', ARGV[3] .. id)
-end
-local deleted = {}
-for _, entry in ipairs(entries) do
-  if entry[2][2] == 'delete' then deleted[#deleted + 1] = entry[2][4] end
-end
-return {rev, stored, deleted}
-"""
-"""Reads keys it was not given, all of the space's hash tag, so they lie in the same cluster slot."""
-
-
-def connect(url: str, *, timeout: float) -> Redis:
-    """A client that fails at once instead of retrying, with a bounded pool; redis-py's defaults wait for seconds."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=16,
-        timeout=timeout,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=False,
-    )
-    return Redis.from_pool(pool)
+SPACES = "zs:spaces"
+UNDO_BYTES = 64 * 2**20
+"""Most bytes of replaced classes that are remembered for one space."""
+INLINE = 200
+"""Changes sent with the write itself; more are staged first, a few hundred at a time."""
+STAGE_SECONDS = 600
+BULK_SECONDS = 120.0
+BLOCK_SECONDS = 0.5
+"""A read of the change streams blocks no longer, so that a dead link is soon noticed."""
 
 
 class RedisStore:
-    """Keys of space s, all with the hash tag {s}: zs:{s}:rev, zs:{s}:cls:<id>, zs:{s}:idx (by revision), zs:{s}:log."""
+    """Keys of space s, all with the hash tag {s}, so that they lie in one slot of a cluster:
+
+    zs:{s}:rev, :meta (epoch, state, label, classes, floor), :cls:<id> (a hash a class), :idx (ids by revision),
+    :dead (tombstones), :log (the change stream), :undo (what was replaced), :stage:<token> (a bulk write on its way).
+    """
 
     name = "redis"
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, log_length: int = LOG_LENGTH, undo_rows: int = UNDO_ROWS) -> None:
         self.client = client
-        self._put = client.register_script(PUT)
-        self._delete = client.register_script(DELETE)
-        self._changes = client.register_script(CHANGES)
+        self._bulk = separate(client, seconds=BULK_SECONDS)
+        self._watch = separate(client, seconds=None, more=BLOCK_SECONDS)
+        self._log_length = log_length
+        self._undo_rows = undo_rows
+        self._write = _script("write.lua")
+        self._page = _script("page.lua")
 
-    async def put(self, space: str, record: ClassRecord) -> int:
+    async def write(
+        self, space: str, changes: Sequence[Change], act: Act, *, space_change: SpaceChange = "", label: str = ""
+    ) -> Written:
         """See ClassStore."""
-        values: list[str | bytes | int] = [LOG_LENGTH, record.id, record.label, record.kind, record.degrees]
-        values += [record.schema, record.detail_json, record.created_at]
-        with _errors():
-            revision = await self._put(keys=_keys(space, record.id), args=values)
-        if not revision:
-            raise ClassExists(record.id)
-        return int(revision)
+        packed = [packed_change(change) for change in checked(changes)]
+        client = self.client if len(packed) <= INLINE and not space_change else self._bulk
+        async with self._staged(space, packed) as (stage, count):
+            limits = (self._log_length, self._undo_rows, UNDO_BYTES)
+            epoch = secrets.token_hex(8)
+            arguments = [_class_key(space, ""), act.at, act.actor, act.operation, epoch, *limits]
+            arguments += [space_change, label, count, LOGGED_IDS, *([] if count else packed)]
+            keys = [_key(space, part) for part in ("rev", "meta", "idx", "dead", "log", "undo")]
+            with _errors():
+                await awaited(client.sadd(SPACES, space))
+                answer = await self._run(client, self._write, [*keys, stage], arguments)
+        return _written(answer)
 
     async def get(self, space: str, class_id: str) -> ClassRecord | None:
         """See ClassStore."""
         with _errors():
-            fields = await _awaited(self.client.hgetall(_class_key(space, class_id)))
-        return _record(fields) if fields else None
+            values = await awaited(self.client.hmget(_class_key(space, class_id), list(FIELDS)))
+        record = record_of(values) if any(value is not None for value in values) else None
+        return None if record is None or record.deleted else record
 
-    async def delete(self, space: str, class_id: str) -> int:
+    async def head(self, space: str) -> Head:
         """See ClassStore."""
-        with _errors():
-            revision = await self._delete(keys=_keys(space, class_id), args=[LOG_LENGTH, class_id])
-        if not revision:
-            raise ClassMissing(class_id)
-        return int(revision)
+        return (await self.page(space, (0, "~"), 0)).head
 
-    async def revision(self, space: str) -> int:
+    async def page(self, space: str, after: tuple[int, str], limit: int) -> Page:
         """See ClassStore."""
+        keys = [_key(space, part) for part in ("rev", "meta", "idx", "log")]
         with _errors():
-            return int(await self.client.get(f"zs:{{{space}}}:rev") or 0)
+            answer = await self._run(self.client, self._page, keys, [_class_key(space, ""), *after, limit])
+        revision, epoch, token, floor, known, rows = answer
+        head = Head(epoch.decode(), int(revision), token.decode())
+        return Page(head, int(floor), tuple(map(record_of, rows)), known.decode())
 
-    async def load(self, space: str) -> Space:
-        """See ClassStore. Reads in pages, then catches up with what was written meanwhile.
-
-        Whatever the pages missed or caught halfway lies after `before`, so the changes since then put it right.
-        """
-        while True:
-            before = await self.revision(space)
-            found = {record.id: record async for record in self._pages(space)}
-            changes = await self.changes(space, before)
-            if changes is None:
-                continue  # written faster than read, or emptied meanwhile: once more
-            for class_id in changes.deleted:
-                found.pop(class_id, None)
-            found |= {record.id: record for record in changes.stored}
-            return Space(changes.revision, tuple(sorted(found.values(), key=lambda record: record.revision)))
-
-    async def changes(self, space: str, since: int) -> Changes | None:
+    async def past(self, space: str, revision: int) -> tuple[ClassRecord, ...] | None:
         """See ClassStore."""
-        rev, index, log = (f"zs:{{{space}}}:{part}" for part in ("rev", "idx", "log"))
-        with _errors():
-            revision, stored, *deleted = await self._changes(
-                keys=[rev, index, log], args=[since, LOG_LENGTH // 10, _class_key(space, "")]
-            )
-        if stored is None:
+        head = await self.head(space)
+        if revision > head.revision:
             return None
-        records = tuple(_record(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in stored)
-        return Changes(int(revision), records, frozenset(name.decode() for name in deleted[0]))
+        with _errors():
+            entries = await awaited(self._bulk.xrange(_key(space, "undo"), min=f"{revision + 1}-0"))
+        if head.revision > revision and (not entries or _revision(entries[0][0]) != revision + 1):
+            return None
+        old = [record for _, fields in entries for record in records_of(fields[b"old"])]
+        return tuple(record for record in old if record.revision <= revision)
+
+    async def log(self, space: str, before: int | None, limit: int) -> tuple[LogEntry, ...]:
+        """See ClassStore."""
+        newest = "+" if before is None else f"({before}-0"
+        with _errors():
+            entries = await awaited(self.client.xrevrange(_key(space, "log"), max=newest, min="-", count=limit))
+        return tuple(_log_entry(name, fields) for name, fields in entries)
+
+    async def spaces(self) -> tuple[SpaceInfo, ...]:
+        """See ClassStore."""
+        with _errors():
+            names = sorted(name.decode() for name in await awaited(self.client.smembers(SPACES)))
+            pipeline: Pipeline = self.client.pipeline(transaction=False)
+            for name in names:
+                pipeline.hmget(_key(name, "meta"), ["state", "classes", "label", "created_at"])
+                pipeline.get(_key(name, "rev"))
+            answers = iter(await pipeline.execute())
+        found = []
+        for name, (state, *told), revision in zip(names, answers, answers, strict=False):
+            if state == b"active":
+                classes, label, created_at = ((value or b"").decode() for value in told)
+                found.append(SpaceInfo(name, int(revision or 0), int(classes or 0), label, created_at))
+        return tuple(found)
+
+    async def wait(self, known: Mapping[str, int], seconds: float) -> Collection[str]:
+        """See ClassStore: a blocking read of the change streams, on a connection of its own."""
+        streams = {_key(space, "log"): f"{revision}-0" for space, revision in known.items()}
+        block = round(1000 * min(seconds, BLOCK_SECONDS))
+        try:
+            with _errors():
+                answer = await awaited(self._watch.xread(streams, count=1, block=max(1, block)))  # type: ignore[arg-type]
+        except StoreUnavailable:
+            await self._forget_connections()
+            raise
+        return {name.decode().removeprefix("zs:{").removesuffix("}:log") for name, _ in answer or ()}
 
     async def ping(self) -> None:
         """See ClassStore."""
         with _errors():
-            await _awaited(self.client.ping())
+            await awaited(self.client.ping())
 
     async def close(self) -> None:
         """See ClassStore."""
-        await self.client.aclose()
+        for client in (self._watch, self._bulk, self.client):
+            await client.aclose()
 
-    async def _pages(self, space: str) -> Any:
-        with _errors():
-            ids = cast("Sequence[bytes]", await self.client.zrange(f"zs:{{{space}}}:idx", 0, -1))
-        for start in range(0, len(ids), PAGE):
-            pipeline = self.client.pipeline(transaction=False)
-            for class_id in ids[start : start + PAGE]:
-                pipeline.hgetall(_class_key(space, class_id.decode()))
+    async def _forget_connections(self) -> None:
+        """Idle connections of a link that died would each cost a timeout of their own."""
+        for client in (self.client, self._bulk, self._watch):
+            await client.connection_pool.disconnect(inuse_connections=False)
+
+    async def _run(self, client: Redis, script: tuple[str, str], keys: list[str], arguments: list[Any]) -> Any:
+        """Run a script by its checksum; Redis is told it when it does not know it (any more)."""
+        text, checksum = script
+        try:
+            return await awaited(client.evalsha(checksum, len(keys), *keys, *arguments))
+        except NoScriptError:
+            return await awaited(client.eval(text, len(keys), *keys, *arguments))
+
+    @asynccontextmanager
+    async def _staged(self, space: str, packed: list[bytes]) -> AsyncIterator[tuple[str, int]]:
+        """The stage's key and how many changes lie on it: 0 when they are few enough to come with the write."""
+        stage = _key(space, f"stage:{secrets.token_hex(8)}")
+        if len(packed) <= INLINE:
+            yield stage, 0
+            return
+        try:
             with _errors():
-                pages = await pipeline.execute()
-            for fields in filter(None, pages):  # one deleted since `zrange` is empty
-                yield _record(fields)
+                for start in range(0, len(packed), INLINE):
+                    await awaited(self._bulk.rpush(stage, *packed[start : start + INLINE]))
+                    await awaited(self._bulk.expire(stage, STAGE_SECONDS))
+            yield stage, len(packed)
+        except BaseException:
+            with suppressed():
+                await awaited(self._bulk.unlink(stage))
+            raise
 
 
 @contextmanager
@@ -176,32 +201,58 @@ def _errors() -> Iterator[None]:
         raise StoreUnavailable(f"Redis: {type(error).__name__}: {error}") from error
 
 
+@contextmanager
+def suppressed() -> Iterator[None]:
+    """Redis's errors as nothing, where a failure was reported already."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError):
+        return
+
+
+def _script(name: str) -> tuple[str, str]:
+    """A script's text and its checksum."""
+    text = files("app.registry").joinpath("lua", name).read_text(encoding="utf-8")
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _written(answer: list[Any]) -> Written:
+    kind, *rest = answer
+    if kind == b"ok":
+        return Written(int(rest[0]), int(rest[1]))
+    if kind == b"conflict":
+        triples = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
+        raise WriteConflict([Conflict(int(place), name.decode(), int(found)) for place, name, found in triples])
+    if kind == b"exists":
+        raise SpaceExists
+    if kind == b"missing":
+        raise SpaceMissing
+    if kind == b"torn":
+        raise StoreRefused("Redis: the revision lies behind the log; keys were lost, restore its data from a backup")
+    raise StoreUnavailable("Redis: the staged classes were lost before they were written; send them again")
+
+
+def _log_entry(name: bytes, fields: dict[bytes, bytes]) -> LogEntry:
+    text = {key.decode(): value.decode() for key, value in fields.items()}
+    ids = tuple(text.get("ids", text.get("id", "")).split())
+    return LogEntry(
+        revision=_revision(name),
+        at=text.get("at", ""),
+        actor=text.get("actor", ""),
+        operation=text.get("op", ""),
+        count=int(text.get("count", len(ids))),
+        ids=ids,
+    )
+
+
+def _revision(name: bytes) -> int:
+    """The revision in the id of a stream entry, ``b"41-0"``."""
+    return int(name.partition(b"-")[0])
+
+
+def _key(space: str, part: str) -> str:
+    return f"zs:{{{space}}}:{part}"
+
+
 def _class_key(space: str, class_id: str) -> str:
     return f"zs:{{{space}}}:cls:{class_id}"
-
-
-def _keys(space: str, class_id: str) -> list[str]:
-    tag = f"zs:{{{space}}}"
-    return [f"{tag}:rev", _class_key(space, class_id), f"{tag}:idx", f"{tag}:log"]
-
-
-async def _awaited(answer: Any) -> Any:
-    """redis-py types some commands as "a value or an awaitable"; its asyncio client always gives the awaitable."""
-    return await cast("Awaitable[Any]", answer)
-
-
-def _record(fields: dict[bytes, bytes]) -> ClassRecord:
-    missing = [name for name in FIELDS if name.encode() not in fields]
-    if missing:
-        raise StoreRefused(f"Redis holds a class without {', '.join(missing)}; its keys were written by something else")
-    text = {name: fields[name.encode()].decode() for name in FIELDS if name != "degrees"}
-    return ClassRecord(
-        id=text["id"],
-        label=text["label"],
-        kind=cast("Any", text["kind"]),
-        degrees=fields[b"degrees"],
-        schema=text["schema"],
-        detail=json.loads(text["detail"]),
-        created_at=text["created_at"],
-        revision=int(text["rev"]),
-    )

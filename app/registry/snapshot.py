@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from app.registry.store import ClassRecord, StoreRefused
+from app.registry.blocks import RecordView, blocks_of, tidy
+from app.registry.store import ClassRecord, Head, StoreRefused
 from duet_core.attributes import AttributeSchema
-from duet_core.classes import FloatArray, unit_rows
-from duet_core.runtime import ClassSet
+from duet_core.classes import FloatArray
+from duet_core.runtime import BlockView, ClassBlock, ClassSet
 
 log = logging.getLogger("duet.registry")
 
@@ -37,61 +39,168 @@ class SeenClasses:
     schema: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Snapshot:
     """Immutable; an answer takes one and reads nothing else, so it never mixes two revisions.
 
     Attributes:
         space: name of the class space.
-        revision: of the space.
-        classes: seen classes first, then the registered ones in the order they were stored.
-        records: the registered classes by id.
+        head: epoch and revision of the space.
+        views: the registered classes, in the order they were stored last.
+        seen_changes: records of kind "seen" by the id of the seen class they hide or relabel.
         seen: the bundle's classes.
+        expiring: registered classes with a time of expiry, as (expires_at, revision) by id.
     """
 
     space: str
-    revision: int
-    classes: ClassSet
-    records: Mapping[str, ClassRecord]
+    head: Head
+    views: tuple[RecordView, ...] = ()
+    seen_changes: Mapping[str, ClassRecord]
     seen: SeenClasses
+    expiring: Mapping[str, tuple[float, int]]
+
+    @property
+    def revision(self) -> int:
+        """Revision of the space."""
+        return self.head.revision
+
+    @cached_property
+    def classes(self) -> ClassSet:
+        """Seen classes first (without hidden ones), then the registered ones."""
+        return ClassSet.of([_seen_view(self.seen.classes, self.seen_changes), *(view.shown for view in self.views)])
+
+    @cached_property
+    def records(self) -> Mapping[str, ClassRecord]:
+        """The registered classes by id, without their degrees."""
+        return _Records(self.views)
 
     def degrees(self, class_id: str) -> FloatArray:
         """(A,) degrees of a class of this snapshot."""
-        if class_id in self.records:
-            return self.records[class_id].vector()
+        for view in self.views:
+            row = view.shown.find(class_id)
+            if row is not None:
+                return view.degrees(row)
         row = self.seen.classes.row(class_id)
         assert row is not None, class_id
         degrees: FloatArray = self.seen.degrees[row]
         return degrees
 
+    def changed(self, records: Sequence[ClassRecord], head: Head) -> Snapshot:
+        """The snapshot after these records were stored; of several of one class the last one counts.
 
-def build_snapshot(space: str, revision: int, records: Mapping[str, ClassRecord], seen: SeenClasses) -> Snapshot:
-    """The snapshot of these registered classes.
+        A registered class whose id is by now a seen class of the bundle is left out: the bundle knows it better.
+        Raises StoreRefused for degrees of another schema.
+        """
+        latest: dict[str, ClassRecord] = {}
+        for record in records:
+            latest.pop(record.id, None)
+            latest[record.id] = record
+        hidden: dict[int, list[int]] = {}
+        seen_changes, expiring = dict(self.seen_changes), dict(self.expiring)
+        added = []
+        for record in latest.values():
+            place, row, there = self._find(record.id)
+            if there == record.revision and not record.deleted:
+                continue  # read once more
+            if there is not None:
+                hidden.setdefault(place, []).append(row)
+            seen_changes.pop(record.id, None)
+            expiring.pop(record.id, None)
+            if record.deleted:
+                continue
+            if record.kind == "seen":
+                seen_changes[record.id] = record
+            elif self._fits(record):
+                added.append(record)
+                if record.expires_at is not None:
+                    expiring[record.id] = (record.expires_at, record.revision)
+        views = [view.without(hidden[i]) if i in hidden else view for i, view in enumerate(self.views)]
+        return Snapshot(
+            space=self.space,
+            head=head,
+            views=tidy([*views, *blocks_of(added)]),
+            seen_changes=seen_changes,
+            seen=self.seen,
+            expiring=expiring,
+        )
 
-    A registered class whose id is by now a seen class of the bundle is left out: the bundle knows it better.
-    Raises StoreRefused for degrees of another schema.
-    """
-    kept = {}
-    for record in sorted(records.values(), key=lambda record: record.revision):
-        if record.schema != seen.schema or len(record.degrees) != 4 * seen.degrees.shape[1]:
+    def as_of(self, revision: int, old: Sequence[ClassRecord]) -> Snapshot:
+        """This space as it was at an earlier revision.
+
+        Args:
+            old: the classes of that revision that were replaced or deleted since.
+        """
+        views = []
+        for view in self.views:
+            late = np.flatnonzero(view.block.revisions > revision)
+            views.append(view.without(late) if len(late) else view)
+        seen_changes = {name: record for name, record in self.seen_changes.items() if record.revision <= revision}
+        before = Snapshot(
+            space=self.space,
+            head=Head(self.head.epoch, revision),
+            views=tuple(view for view in views if len(view)),
+            seen_changes=seen_changes,
+            seen=self.seen,
+            expiring={},
+        )
+        return before.changed(old, before.head)
+
+    def _find(self, class_id: str) -> tuple[int, int, int | None]:
+        """View, row in its block and revision of a registered class; (-1, -1, None) when there is none."""
+        for place in range(len(self.views) - 1, -1, -1):
+            row = self.views[place].shown.find(class_id)
+            if row is not None:
+                return place, row, int(self.views[place].block.revisions[row])
+        return -1, -1, None
+
+    def _fits(self, record: ClassRecord) -> bool:
+        if record.schema != self.seen.schema or len(record.degrees) != 4 * self.seen.degrees.shape[1]:
             raise StoreRefused(
-                f"class {record.id!r} of space {space!r} has degrees for another attribute schema ({record.schema}, "
-                f"this bundle's is {seen.schema}); name another store in DUET_STORE or another bundle in DUET_BUNDLE"
+                f"class {record.id!r} of space {self.space!r} has degrees for another attribute schema "
+                f"({record.schema}, this bundle's is {self.seen.schema}); name another store in DUET_STORE or another "
+                "bundle in DUET_BUNDLE"
             )
-        if seen.classes.row(record.id) is None:
-            kept[record.id] = record
-        else:
-            log.warning("space %s: registered class %r is a seen class of this bundle; left out", space, record.id)
-    return Snapshot(space=space, revision=revision, classes=_joined(seen.classes, kept), records=kept, seen=seen)
+        if self.seen.classes.row(record.id) is None:
+            return True
+        log.warning("space %s: registered class %r is a seen class of this bundle; left out", self.space, record.id)
+        return False
 
 
-def _joined(seen: ClassSet, records: Mapping[str, ClassRecord]) -> ClassSet:
-    if not records:
-        return seen
-    degrees = np.stack([record.vector() for record in records.values()])  # (U, A)
-    return ClassSet(
-        ids=(*seen.ids, *records),
-        labels=(*seen.labels, *(record.label for record in records.values())),
-        seen=np.concatenate([seen.seen, np.zeros(len(records), dtype=np.bool_)]),
-        z=np.concatenate([seen.z, unit_rows(degrees)]),
-    )
+def empty_snapshot(space: str, seen: SeenClasses) -> Snapshot:
+    """A space that nothing was registered in."""
+    return Snapshot(space=space, head=Head(), seen_changes={}, seen=seen, expiring={})
+
+
+class _Records(Mapping[str, ClassRecord]):
+    """The records shown by some views; made without walking through them."""
+
+    def __init__(self, views: Sequence[RecordView]) -> None:
+        self._views = views
+
+    def __getitem__(self, class_id: str) -> ClassRecord:
+        for view in self._views:
+            row = view.shown.find(class_id)
+            if row is not None:
+                return view.block.records[row]
+        raise KeyError(class_id)
+
+    def __iter__(self) -> Iterator[str]:
+        for view in self._views:
+            yield from view.shown.shown(view.block.classes.ids)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._views))
+
+
+def _seen_view(seen: ClassSet, changes: Mapping[str, ClassRecord]) -> BlockView:
+    """The seen classes as a space shows them. Changes of classes that this bundle does not know change nothing."""
+    if not changes:
+        return seen.views[0]
+    labels, live = list(seen.labels), np.ones(len(seen), dtype=np.bool_)
+    for class_id, record in changes.items():
+        row = seen.row(class_id)
+        if row is not None:
+            labels[row] = record.label or labels[row]
+            live[row] = not record.detail.get("hidden", False)
+    block = ClassBlock(ids=seen.ids, labels=tuple(labels), seen=seen.seen, z=seen.z)
+    return BlockView(block, None if live.all() else live)

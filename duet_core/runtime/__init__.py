@@ -8,7 +8,9 @@ from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.grounding import GroundedAttribute, GroundedSet, ground
 from duet_core.runtime.preprocess import PhotoError, Preprocessing, load_rgb
 from duet_core.runtime.scoring import (
+    BlockView,
     Candidates,
+    ClassBlock,
     ClassSet,
     Decision,
     Prediction,
@@ -23,10 +25,12 @@ from duet_core.runtime.sessions import ProviderError
 from duet_core.runtime.text import FoundAttribute, Interpretation, PromptError, TextInterpreter, UnknownKey
 
 __all__ = [
+    "BlockView",
     "Bundle",
     "BundleError",
     "Calibration",
     "Candidates",
+    "ClassBlock",
     "ClassSet",
     "Decision",
     "DegreesError",

@@ -19,10 +19,10 @@ from tokenizers import Tokenizer
 from duet_core.attributes import AttributeSchema
 from duet_core.classes import FloatArray
 from duet_core.runtime.calibration import Calibration
+from duet_core.runtime.class_set import ClassSet
 from duet_core.runtime.encoder import Encoder
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
-from duet_core.runtime.scoring import ClassSet
 from duet_core.runtime.sentence_map import SentenceMap, load_sentence_map
 from duet_core.runtime.sessions import CPU, open_session
 

@@ -4,91 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duet_core.classes import BoolArray, FloatArray, IntArray
+from duet_core.classes import FloatArray, IntArray
+from duet_core.runtime.class_set import BlockView, Candidates, ClassBlock, ClassSet, RankingError
 from duet_core.runtime.evidence import Evidence
 
-Candidates = Literal["all", "seen", "unseen"]
-
-
-class RankingError(ValueError):
-    """A question that the class set cannot answer; the message says what to ask instead."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassSet:
-    """C classes ready to be scored; immutable, so that an answer never mixes two revisions.
-
-    Attributes:
-        ids: (C,) identifiers, unique, for example "painted-bunting".
-        labels: (C,) names for people.
-        seen: (C,) True where the model was trained on photos of the class.
-        z: (C, A) class vectors, unit rows.
-    """
-
-    ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    seen: BoolArray
-    z: FloatArray
-
-    def __post_init__(self) -> None:
-        count = len(self.ids)
-        if len(self.labels) != count or self.seen.shape != (count,) or self.z.ndim != 2 or len(self.z) != count:
-            raise ValueError(
-                f"{count} ids, {len(self.labels)} labels, seen {self.seen.shape}, z {self.z.shape}; "
-                "expected C, C, (C,) and (C, A)"
-            )
-        if len(set(self.ids)) != count:
-            raise ValueError("class ids repeat; each class needs its own id")
-        norms = np.linalg.norm(self.z, axis=1)
-        if not np.all(np.abs(norms - 1) < 1e-3):  # NaN fails too
-            row = int(np.argmax(~(np.abs(norms - 1) < 1e-3)))
-            raise ValueError(f"class {self.ids[row]!r}: z has norm {norms[row]}; class vectors have unit norm")
-        for name, array, kind in (("seen", self.seen, np.bool_), ("z", self.z, np.float32)):
-            frozen = np.array(array, dtype=kind)
-            frozen.setflags(write=False)
-            object.__setattr__(self, name, frozen)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @cached_property
-    def _row_of_id(self) -> dict[str, int]:
-        return {class_id: row for row, class_id in enumerate(self.ids)}
-
-    def row(self, class_id: str) -> int | None:
-        """Row of a class, or None."""
-        return self._row_of_id.get(class_id)
-
-    def along(self, direction: FloatArray) -> FloatArray:
-        """(C,) z·direction; kept for the direction asked last, which is one and the same for every photo."""
-        kept: tuple[FloatArray, FloatArray] | None = self.__dict__.get("_along")
-        if kept is None or kept[0] is not direction:
-            kept = (direction, np.asarray(self.z @ direction, dtype=np.float32))
-            self.__dict__["_along"] = kept  # derived, so the class set is as immutable as before
-        return kept[1]
-
-    def rows(self, candidates: Candidates) -> IntArray:
-        """Rows of all, of the seen or of the unseen classes.
-
-        Raises RankingError when there is none, or for another word.
-        """
-        if candidates not in get_args(Candidates):
-            raise RankingError(f"candidates {candidates!r}; allowed are {', '.join(get_args(Candidates))}")
-        chosen = {"all": np.ones(len(self), dtype=np.bool_), "seen": self.seen, "unseen": ~self.seen}[candidates]
-        rows = np.flatnonzero(chosen).astype(np.int64)
-        if not len(rows):
-            kind = "" if candidates == "all" else f"{candidates} "
-            raise RankingError(
-                f"candidates {candidates!r}, but the {len(self)} classes hold no {kind}class; "
-                "register one first, or ask for candidates 'all'"
-            )
-        return rows
+__all__ = [
+    "BlockView",
+    "Candidates",
+    "ClassBlock",
+    "ClassSet",
+    "Decision",
+    "Prediction",
+    "Ranking",
+    "RankingError",
+    "Scores",
+    "contributions",
+    "rank",
+    "score_candidates",
+]
 
 
 @dataclass(frozen=True)
@@ -140,8 +77,7 @@ def score_candidates(v: FloatArray, class_set: ClassSet, *, gamma: float, candid
     """v·z and v·z - gamma·[seen] of every candidate. Raises RankingError as `rank` does."""
     _check(v, class_set)
     rows = class_set.rows(candidates)
-    z = class_set.z if len(rows) == len(class_set) else class_set.z[rows]
-    plain = (z @ np.asarray(v, dtype=np.float32)).astype(np.float64)  # (n,)
+    plain = class_set.scores(np.asarray(v, dtype=np.float32))[rows].astype(np.float64)  # (n,)
     return Scores(rows, plain, plain - gamma * class_set.seen[rows] if candidates == "all" else plain)
 
 
@@ -186,11 +122,12 @@ def rank(
     found = []
     for i in _best(calibrated, top_k):
         row = int(rows[i])
-        score = float(contributions(v, class_set.z[row]).sum())  # in double, so that contributions sum to it exactly
+        # in double, so that contributions sum to it exactly
+        score = float(contributions(v, class_set.vector(row)).sum())
         found.append(
             Prediction(
-                class_id=class_set.ids[row],
-                label=class_set.labels[row],
+                class_id=class_set.class_id(row),
+                label=class_set.label(row),
                 seen=bool(class_set.seen[row]),
                 score=score,
                 calibrated_score=score - float(plain[i] - calibrated[i]),
@@ -198,16 +135,16 @@ def rank(
             )
         )
     found.sort(key=lambda prediction: -prediction.calibrated_score)
-    measured = evidence or Evidence("max_cosine", class_set.z[0])
+    measured = evidence or Evidence("max_cosine", class_set.vector(0))
     along = class_set.along(measured.mean)[rows] if measured.kind == "centred_cosine" else None
     values = measured.values(v, plain, along)
     closest = int(np.argmax(values))
-    return Ranking(tuple(found), _decide(class_set.labels[int(rows[closest])], float(values[closest]), threshold))
+    return Ranking(tuple(found), _decide(class_set.label(int(rows[closest])), float(values[closest]), threshold))
 
 
 def _check(v: FloatArray, class_set: ClassSet) -> None:
-    if v.shape != (class_set.z.shape[1],) or not np.isfinite(v).all():
-        raise RankingError(f"v of shape {v.shape}; {class_set.z.shape[1]} finite numbers are needed")
+    if v.shape != (class_set.width,) or not np.isfinite(v).all():
+        raise RankingError(f"v of shape {v.shape}; {class_set.width} finite numbers are needed")
 
 
 def _best(values: NDArray[np.float64], count: int) -> Sequence[int]:

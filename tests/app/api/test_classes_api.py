@@ -32,8 +32,11 @@ def test_a_mapping(client: httpx.Client, space: str) -> None:
         "label": "Blue Bird",
         "seen": False,
         "kind": "mapping",
+        "version": 1,
         "revision": 1,
+        "near_duplicates": [],
     }
+    assert (answer.headers["etag"], answer.headers["x-registry-revision"]) == ('"1-1"', "1")
     found = stored["interpretation"]["attributes"]
     assert [attribute["key"] for attribute in found] == ["wing color: blue", "size: small"]
     assert found[0]["degree"] == pytest.approx(0.9)

@@ -15,7 +15,7 @@ from app.engine.admission import Admission, Overloaded
 from app.engine.image_states import ImageState, MemoryImageStates, RedisImageStates
 from app.engine.inference import Inference, InferenceStopped
 from app.metrics import Metrics
-from app.registry.redis import connect
+from app.registry.redis_client import connect
 from duet_core.runtime import Encoded
 from tests.redis_process import RedisProcess, free_port
 

@@ -11,14 +11,15 @@ import pytest
 from app.engine import margins as module
 from app.engine.labelled import Labelled
 from app.engine.margins import MarginCache, Margins, Question, margins_of
-from app.registry.snapshot import SeenClasses, Snapshot
+from app.registry.snapshot import SeenClasses, empty_snapshot
+from app.registry.store import Head
 from duet_core.classes import unit_rows
 from duet_core.runtime import ClassSet
 
 Z = unit_rows(np.random.default_rng(0).random((5, 6)).astype(np.float32))
 CLASSES = ClassSet(ids=tuple("abcde"), labels=tuple("ABCDE"), seen=np.array([True, True, True, False, False]), z=Z)
 SEEN = SeenClasses(classes=CLASSES, degrees=Z, schema="x")
-SNAPSHOT = Snapshot(space="s", revision=3, classes=CLASSES, records={}, seen=SEEN)
+SNAPSHOT = empty_snapshot("s", SEEN)
 LABELLED = Labelled(3, np.random.default_rng(1).normal(size=(4, 6)).astype(np.float32), ("a", "d", "gone", "c"))
 
 
@@ -43,7 +44,7 @@ def test_they_are_computed_when_something_changes(monkeypatch: pytest.MonkeyPatc
         cache, question = MarginCache(), Question(SNAPSHOT, 0.2, "all")
         first = await asyncio.gather(*(cache.of(LABELLED, question) for _ in range(5)))
         assert len({id(one) for one in first}) == len(computed) == 1
-        newer = dataclasses.replace(SNAPSHOT, revision=4)
+        newer = dataclasses.replace(SNAPSHOT, head=Head(SNAPSHOT.head.epoch, 4))
         for changed in (Question(newer, 0.2, "all"), Question(SNAPSHOT, 0.3, "all"), Question(SNAPSHOT, 0.2, "seen")):
             before = len(computed)
             await cache.of(LABELLED, changed)

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duet_core.classes import FloatArray, unit_rows
-from duet_core.runtime.scoring import Candidates, ClassSet, Ranking, RankingError, contributions, rank
+from duet_core.runtime.scoring import (
+    BlockView,
+    Candidates,
+    ClassBlock,
+    ClassSet,
+    Ranking,
+    RankingError,
+    contributions,
+    rank,
+)
 
 
 def class_set(count: int = 6, attributes: int = 8, seed: int = 0) -> ClassSet:
@@ -125,3 +134,40 @@ def test_a_class_set_cannot_be_changed_and_refuses_bad_parts() -> None:
         ClassSet(ids=("a",), labels=("A",), seen=np.array([True]), z=one * np.nan)
     with pytest.raises(ValueError, match="expected C"):
         ClassSet(ids=("a",), labels=(), seen=np.array([True]), z=one)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 1000), sizes=st.lists(st.integers(1, 6), min_size=1, max_size=5))
+def test_blocks_answer_as_one_class_set_of_the_classes_shown(seed: int, sizes: list[int]) -> None:
+    generator = np.random.default_rng(seed)
+    whole = class_set(sum(sizes), seed=seed)
+    views, kept, start = [], [], 0
+    for size in sizes:
+        rows = np.arange(start, start + size)
+        live = generator.random(size) < 0.7
+        live[0] |= start == 0  # at least one class
+        kept += rows[live].tolist()
+        block = ClassBlock(
+            ids=tuple(whole.ids[i] for i in rows),
+            labels=tuple(whole.labels[i] for i in rows),
+            seen=whole.seen[rows],
+            z=whole.z[rows],
+        )
+        views.append(BlockView(block, None if live.all() else live))
+        start += size
+    blocks = ClassSet.of(views)
+    ids, labels = (tuple(names[i] for i in kept) for names in (whole.ids, whole.labels))
+    plain = ClassSet(ids=ids, labels=labels, seen=whole.seen[kept], z=whole.z[kept])
+    v = photo(seed=seed)
+    assert len(blocks) == len(plain)
+    assert (blocks.ids, blocks.labels, blocks.seen.tolist()) == (plain.ids, plain.labels, plain.seen.tolist())
+    assert blocks.z.tolist() == plain.z.tolist()
+    assert blocks.scores(v) == pytest.approx(plain.scores(v), abs=1e-6)
+    for row, class_id in enumerate(plain.ids):
+        assert (blocks.row(class_id), blocks.class_id(row), blocks.label(row)) == (row, class_id, plain.labels[row])
+        assert blocks.vector(row).tolist() == plain.z[row].tolist()
+    for hidden in set(whole.ids) - set(plain.ids):
+        assert blocks.row(hidden) is None
+    with pytest.raises(IndexError):
+        blocks.class_id(len(plain))
+    assert [p.class_id for p in ranked(v, blocks).predictions] == [p.class_id for p in ranked(v, plain).predictions]

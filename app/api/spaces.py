@@ -1,0 +1,145 @@
+"""/spaces: class spaces as a whole, and the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.api.answers import ChangedSpace, Log, LoggedWrite, SpaceList, SpaceSummary
+from app.api.bodies import read_json
+from app.api.deps import SLUG, Actor, Space, TheService
+from app.api.writing import show
+from app.problems import Problem, from_errors
+from app.registry.follower import DEFAULT_SPACE
+from app.registry.reading import read_all
+from app.registry.store import ABSENT, Act, Put, SpaceExists, SpaceInfo, SpaceMissing
+from app.service import Service
+
+router = APIRouter(tags=["Class spaces"])
+
+SpaceName = Annotated[str, Path(pattern=SLUG, description="Name of a class space.", examples=["warblers"])]
+
+
+class NewSpace(BaseModel):
+    """A class space to make."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"name": "warblers", "label": "Warblers", "copy_of": "default"}]},
+    )
+
+    name: str = Field(pattern=SLUG, description="1 to 64 lower-case letters, digits and inner hyphens.")
+    label: str = Field(default="", max_length=120, description="Name for people.")
+    copy_of: str | None = Field(default=None, pattern=SLUG, description="Begin with all that this space has.")
+
+
+BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": NewSpace.model_json_schema()}}}}
+
+
+@router.get("/spaces", summary="List class spaces")
+async def list_spaces(service: TheService) -> SpaceList:
+    """The default space and every other that was made or written to.
+
+    Any other name stands for an empty space: the bundle's seen classes.
+    """
+    return SpaceList(spaces=[_summary(info) for info in await _spaces(service)])
+
+
+@router.post("/spaces", summary="Make or copy a class space", status_code=201, openapi_extra=BODY)
+async def make_space(request: Request, response: Response, service: TheService, actor: Actor) -> ChangedSpace:
+    """Make an empty space, or a copy of another at one revision: its registered, hidden and relabelled classes."""
+    data = await read_json(request, service.settings)
+    try:
+        new = NewSpace.model_validate(data)
+    except ValidationError as error:
+        raise from_errors("invalid-parameter", error.errors(include_url=False)) from None
+    changes, act = [], Act("create-space", actor)
+    if new.copy_of is not None:
+        await _info(service, new.copy_of)
+        head, records = await read_all(service.store, new.copy_of)
+        changes = [Put(record, ABSENT) for record in records]
+        act = Act(f"copy-space {new.copy_of}@{head.revision}", actor)
+    try:
+        written = await service.store.write(new.name, changes, act, space_change="create", label=new.label)
+    except SpaceExists:
+        raise Problem("space-exists", f"There is a space {new.name!r} already.", {"got": new.name}) from None
+    await show(service, new.name)
+    response.headers["Location"] = f"/spaces/{new.name}"
+    response.headers["X-Registry-Revision"] = str(written.revision)
+    return ChangedSpace(name=new.name, revision=written.revision)
+
+
+@router.get("/spaces/{name}", summary="One class space")
+async def get_space(name: SpaceName, response: Response, service: TheService) -> SpaceSummary:
+    """What the store says of a space."""
+    info = await _info(service, name)
+    response.headers["X-Registry-Revision"] = str(info.revision)
+    return _summary(info)
+
+
+@router.delete("/spaces/{name}", summary="Delete a class space")
+async def delete_space(name: SpaceName, response: Response, service: TheService, actor: Actor) -> ChangedSpace:
+    """Delete a space with all its classes. Its log and its revision go on, should it be made again."""
+    if name == DEFAULT_SPACE:
+        raise Problem("space-is-default", "The default space cannot be deleted.", {"got": name})
+    try:
+        written = await service.store.write(name, [], Act("delete-space", actor), space_change="delete")
+    except SpaceMissing:
+        raise _missing(name) from None
+    await show(service, name)
+    response.headers["X-Registry-Revision"] = str(written.revision)
+    return ChangedSpace(name=name, revision=written.revision)
+
+
+log_router = APIRouter(tags=["Class spaces"])
+
+
+@log_router.get("/log", summary="Who changed what, and when")
+async def read_log(
+    service: TheService,
+    before: Annotated[int | None, Query(ge=1, description="Only entries below this revision.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    space: Space = DEFAULT_SPACE,
+) -> Log:
+    """The last writes to a class space, newest first; the last ten thousand are remembered."""
+    entries = await service.store.log(space, before, limit)
+    return Log(
+        entries=[
+            LoggedWrite(
+                revision=entry.revision,
+                at=entry.at,
+                actor=entry.actor,
+                operation=entry.operation,
+                count=entry.count,
+                ids=list(entry.ids),
+            )
+            for entry in entries
+        ]
+    )
+
+
+async def _spaces(service: Service) -> list[SpaceInfo]:
+    """All spaces by name; the default one is there from the start."""
+    found = {info.name: info for info in await service.store.spaces()}
+    default = SpaceInfo(name=DEFAULT_SPACE, revision=0, classes=0, label="", created_at="")
+    return sorted(({DEFAULT_SPACE: default} | found).values(), key=lambda info: info.name)
+
+
+async def _info(service: Service, name: str) -> SpaceInfo:
+    for info in await _spaces(service):
+        if info.name == name:
+            return info
+    raise _missing(name)
+
+
+def _missing(name: str) -> Problem:
+    return Problem("space-not-found", f"There is no space {name!r}.", {"got": name, "allowed": "/spaces lists them"})
+
+
+def _summary(info: SpaceInfo) -> SpaceSummary:
+    return SpaceSummary(
+        name=info.name, label=info.label, classes=info.classes, revision=info.revision, created_at=info.created_at
+    )

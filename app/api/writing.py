@@ -1,0 +1,118 @@
+"""What every route that writes a class does besides: conditions, near duplicates, and showing the write."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import numpy as np
+from fastapi import Request, Response
+
+from app.api.answers import ClassKind, NearDuplicate
+from app.api.deps import registry_headers
+from app.problems import Problem
+from app.registry.snapshot import Snapshot
+from app.registry.store import ABSENT, ANY, PRESENT, Act, Change, ClassRecord, StoreError, Written
+from app.service import Service
+from duet_core.classes import FloatArray
+from duet_core.runtime import ClassSet, class_vector
+
+NEAR = 0.99
+"""Cosine from which two classes can hardly be told apart. Of the 94 seen classes of models/birds one pair is above."""
+NEAR_SHOWN = 5
+
+
+def etag(record: ClassRecord | None) -> str:
+    """Names one version of a class; a seen class that the space did not change has version 0."""
+    return '"0-0"' if record is None else f'"{record.version}-{record.revision}"'
+
+
+def expected(request: Request, current: ClassRecord | None) -> int | None:
+    """What the write must find, from If-Match and If-None-Match and the class as it is: see Put.
+
+    Raises Problem precondition-failed when it is not so already.
+    """
+    wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
+    if unwanted is not None:
+        if unwanted.strip() != "*" or current is not None:
+            raise precondition_failed(f"If-None-Match: {unwanted}", current)
+        return ABSENT
+    if wanted is None:
+        return ANY
+    if wanted.strip() == "*":
+        if current is None:
+            raise precondition_failed(f"If-Match: {wanted}", current)
+        return PRESENT
+    if etag(current) not in [tag.strip() for tag in wanted.split(",")]:
+        raise precondition_failed(f"If-Match: {wanted}", current)
+    return current.revision if current else ABSENT
+
+
+def precondition_failed(condition: str, current: ClassRecord | None) -> Problem:
+    """The class is not, or no longer, as the client believes."""
+    there = "there is no such class" if current is None else f"the class is at version {current.version}"
+    members = {"got": condition[:200], "allowed": etag(current)}
+    return Problem("precondition-failed", f"{condition[:200]} does not hold: {there}; nothing was stored.", members)
+
+
+def shown_kind(record: ClassRecord | None) -> ClassKind:
+    """How a class was described; seen ones are the bundle's, changed by the space or not."""
+    return "bundle" if record is None or record.kind == "seen" else record.kind
+
+
+def missing(class_id: str, space: str) -> Problem:
+    """No such class."""
+    return Problem("class-not-found", f"Space {space!r} has no class {class_id[:80]!r}.", {"got": class_id[:80]})
+
+
+async def write(service: Service, space: str, changes: Sequence[Change], act: Act) -> Written:
+    """Store, count and show; see ClassStore.write for what is raised."""
+    written = await service.store.write(space, changes, act)
+    service.metrics.writes.labels(act.operation).inc(len(changes))
+    await show(service, space)
+    return written
+
+
+async def show(service: Service, space: str) -> None:
+    """Make a write of our own visible here at once. If the store has gone away since, the follower catches up."""
+    with contextlib.suppress(StoreError):
+        await service.follower.refresh(space)
+
+
+def write_headers(response: Response, written: Written) -> None:
+    """The ETag of the class just written, and the revision to give as `min_revision` to other replicas."""
+    response.headers["ETag"] = f'"{written.version}-{written.revision}"'
+    response.headers["X-Registry-Revision"] = str(written.revision)
+
+
+async def near_duplicates(service: Service, space: str, record: ClassRecord) -> list[NearDuplicate]:
+    """The nearest other classes of the space, when they are too near; empty while there is no snapshot."""
+    with contextlib.suppress(StoreError):
+        snapshot = await service.follower.snapshot(space)
+        z = class_vector(record.vector())
+        return await asyncio.to_thread(near, snapshot.classes, record.id, z)
+    return []
+
+
+def near(classes: ClassSet, class_id: str, z: FloatArray) -> list[NearDuplicate]:
+    """Classes other than `class_id` whose vector is nearly z (A,), nearest first."""
+    similar = classes.scores(z)
+    rows = np.flatnonzero(similar >= NEAR)
+    order = [int(row) for row in rows[np.argsort(-similar[rows], kind="stable")]]
+    found = [row for row in order if classes.class_id(row) != class_id][:NEAR_SHOWN]
+    return [
+        NearDuplicate(
+            class_id=classes.class_id(row),
+            label=classes.label(row),
+            seen=bool(classes.seen[row]),
+            similarity=round(float(similar[row]), 4),
+        )
+        for row in found
+    ]
+
+
+def not_in_snapshot(service: Service, snapshot: Snapshot, class_id: str) -> Problem:
+    """No such class at this revision."""
+    problem = missing(class_id, snapshot.space)
+    return Problem(problem.slug, problem.detail, problem.members, registry_headers(service, snapshot))

@@ -1,0 +1,106 @@
+"""The SQLite file of the class store: its tables, opening it, and bringing an older file up to date."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.registry.store import StoreRefused
+
+FORMAT = 2
+"""`PRAGMA user_version` of the tables below."""
+
+COLUMNS = "id, label, kind, degrees, schema, detail, expires_at, created_at, updated_at, version, revision, deleted"
+"""The columns of a class, in the order of ClassRecord's fields."""
+RECORD = """
+    id TEXT NOT NULL, label TEXT NOT NULL, kind TEXT NOT NULL, degrees BLOB NOT NULL, schema TEXT NOT NULL,
+    detail TEXT NOT NULL, expires_at REAL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+    version INTEGER NOT NULL, revision INTEGER NOT NULL, deleted INTEGER NOT NULL"""
+TABLES = f"""
+CREATE TABLE spaces (
+    space TEXT PRIMARY KEY, revision INTEGER NOT NULL, epoch TEXT NOT NULL, state TEXT NOT NULL,
+    classes INTEGER NOT NULL, floor INTEGER NOT NULL, horizon INTEGER NOT NULL,
+    label TEXT NOT NULL, created_at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE classes (space TEXT NOT NULL, {RECORD}, PRIMARY KEY (space, id));
+CREATE INDEX classes_by_revision ON classes (space, revision, id);
+CREATE INDEX tombstones ON classes (space, revision) WHERE deleted;
+CREATE TABLE log (
+    space TEXT NOT NULL, revision INTEGER NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, operation TEXT NOT NULL,
+    count INTEGER NOT NULL, ids TEXT NOT NULL, PRIMARY KEY (space, revision)
+) WITHOUT ROWID;
+CREATE TABLE undo (space TEXT NOT NULL, replaced INTEGER NOT NULL, {RECORD});
+CREATE INDEX undo_by_revision ON undo (space, replaced);
+"""
+FROM_1 = """
+ALTER TABLE spaces RENAME TO spaces_1;
+ALTER TABLE classes RENAME TO classes_1;
+ALTER TABLE log RENAME TO log_1;
+DROP INDEX classes_by_revision;
+"""
+COPY_1 = f"""
+INSERT INTO spaces SELECT space, revision, lower(hex(randomblob(8))), 'active',
+    (SELECT count(*) FROM classes_1 WHERE classes_1.space = spaces_1.space), revision, revision, '', '' FROM spaces_1;
+INSERT INTO classes (space, {COLUMNS}) SELECT space, id, label, kind, degrees, schema, detail, NULL, created_at,
+    created_at, 1, revision, 0 FROM classes_1;
+INSERT INTO log SELECT space, revision, '', '', operation, 1, id FROM log_1;
+DROP TABLE spaces_1;
+DROP TABLE classes_1;
+DROP TABLE log_1;
+"""
+
+
+def open_file(path: Path, timeout: float) -> sqlite3.Connection:
+    """A connection to the file, made when missing and brought to this format when older.
+
+    Raises StoreRefused for a missing folder or a file that is none of ours.
+    """
+    if not path.parent.is_dir():
+        raise StoreRefused(f"SQLite file {path}: its folder does not exist; make it, or name another in DUET_STORE")
+    db = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # a 201 means the class survives a power cut
+        with transaction(db, "IMMEDIATE"):
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if version == 1:
+                _run(db, FROM_1 + TABLES + COPY_1)
+            elif version == 0 and tables == 0:
+                _run(db, TABLES)
+            elif version != FORMAT:
+                raise StoreRefused(
+                    f"SQLite file {path.name} has format {version}, this version reads {FORMAT}; "
+                    "name another file in DUET_STORE"
+                )
+            db.execute(f"PRAGMA user_version = {FORMAT}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def new_epoch() -> str:
+    """Names the history of a space."""
+    return secrets.token_hex(8)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, mode: str) -> Iterator[None]:
+    """All or nothing. IMMEDIATE takes the write lock first, so that a read cannot be overtaken before the write."""
+    db.execute(f"BEGIN {mode}")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _run(db: sqlite3.Connection, statements: str) -> None:
+    """One by one: `executescript` would commit first."""
+    for statement in filter(str.strip, statements.split(";")):
+        db.execute(statement)
