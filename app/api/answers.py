@@ -236,7 +236,7 @@ class NearDuplicate(Answer):
 class NewClassAnswer(ClassSummary):
     """A class just stored."""
 
-    version: int = Field(description="1 for a new class, one more with every change.")
+    version: int = Field(description="1 for a new class, one more with every change; 0 after a dry run.")
     revision: int
     interpretation: Interpretation
     near_duplicates: list[NearDuplicate] = Field(description="Classes that photos can hardly tell from this one.")

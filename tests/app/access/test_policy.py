@@ -12,6 +12,24 @@ from app.main import create_app
 from app.settings import Settings
 from app.web import pages
 
+IN_A_SPACE = {
+    "POST /classify": "classify",
+    "GET /explain": "classify",
+    "POST /explain": "classify",
+    "POST /explain/map": "classify",
+    "GET /classes": None,
+    "POST /classes": "manage",
+    "GET /classes/{class_id}": None,
+    "PUT /classes/{class_id}": "manage",
+    "PATCH /classes/{class_id}": "manage",
+    "DELETE /classes/{class_id}": "manage",
+    "POST /import": "manage",
+    "GET /export": None,
+    "GET /calibration": None,
+    "POST /calibration": "manage",
+    "DELETE /calibration": "manage",
+    "GET /log": "manage",
+}
 NEEDS = {
     "GET /": "open",
     "GET /docs": "open",
@@ -20,14 +38,6 @@ NEEDS = {
     "GET /readyz": "open",
     "GET /metrics": "open",
     "GET /problems/{slug}": "open",
-    "POST /classify": "classify",
-    "GET /explain": "classify",
-    "POST /explain": "classify",
-    "POST /explain/map": "classify",
-    "GET /model": None,
-    "GET /calibration": None,
-    "POST /calibration": "manage",
-    "DELETE /calibration": "manage",
     "POST /hf/zero-shot-image-classification": "classify",
     "GET /v2": None,
     "GET /v2/health/live": "open",
@@ -36,10 +46,13 @@ NEEDS = {
     "GET /v2/models/{model}/ready": "open",
     "POST /v2/models/{model}/infer": "classify",
     "GET /attributes": None,
-    "GET /classes": None,
-    "GET /classes/{class_id}": None,
-    "POST /classes": "manage",
-    "DELETE /classes/{class_id}": "manage",
+    "GET /model": None,
+    "GET /spaces": None,
+    "POST /spaces": "admin",
+    "GET /spaces/{name}": None,
+    "DELETE /spaces/{name}": "admin",
+    **IN_A_SPACE,
+    **{route.replace(" ", " /spaces/{space}"): need for route, need in IN_A_SPACE.items()},
 }
 
 

@@ -79,7 +79,8 @@ def test_a_dry_run_interprets_and_stores_nothing(client: httpx.Client, space: st
 
     stored = client.post("/classes", params=where, json=body)
     assert stored.status_code == 201
-    assert without(stored.json(), "revision") == without(dry.json(), "revision")
+    assert without(stored.json(), "revision", "version") == without(dry.json(), "revision", "version")
+    assert (dry.json()["version"], stored.json()["version"]) == (0, 1)
     again = client.post("/classes", params=where | {"dry_run": True}, json=body)
     assert (again.status_code, again.json()["type"]) == (409, "/problems/class-exists")
     assert client.get("/classes", params=where).json()["revision"] == 1
