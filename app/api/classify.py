@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.api.answers import Classification, Decision, Model, Prediction
 from app.api.bodies import PHOTO_BODY, read_photo
-from app.api.deps import NOW, AtMoment, Space, TheService, snapshot_of
+from app.api.deps import NOW, AtMoment, Space, TheService, revision_header, snapshot_of
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -63,4 +63,5 @@ def model_of(service: Service) -> Model:
 def _check_candidates(snapshot: Snapshot, candidates: Candidates) -> None:
     if candidates == "unseen" and not snapshot.records:
         detail = f"No class is registered in space {snapshot.space!r}, so no unseen class can be recognised."
-        raise Problem("no-unseen-classes", detail, {"got": "candidates=unseen", "allowed": ["all", "seen"]})
+        members = {"got": "candidates=unseen", "allowed": ["all", "seen"]}
+        raise Problem("no-unseen-classes", detail, members, revision_header(snapshot))
