@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.answers import Classification, Decision, Model, Prediction
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.coverage import classes_at
-from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, snapshot_of
+from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, revision_header, snapshot_of
 from app.engine.margins import Question
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -92,4 +92,5 @@ def check_candidates(snapshot: Snapshot, candidates: Candidates) -> None:
     """Raises Problem no-unseen-classes where only unseen classes compete and there is none."""
     if candidates == "unseen" and not snapshot.records:
         detail = f"No class is registered in space {snapshot.space!r}, so no unseen class can be recognised."
-        raise Problem("no-unseen-classes", detail, {"got": "candidates=unseen", "allowed": ["all", "seen"]})
+        members = {"got": "candidates=unseen", "allowed": ["all", "seen"]}
+        raise Problem("no-unseen-classes", detail, members, revision_header(snapshot))

@@ -95,9 +95,14 @@ async def snapshot_of(service: Service, space: str, response: Response, moment: 
     return snapshot
 
 
+def revision_header(snapshot: Snapshot) -> dict[str, str]:
+    """Which revision an answer is made from."""
+    return {"X-Registry-Revision": str(snapshot.revision)}
+
+
 def registry_headers(service: Service, snapshot: Snapshot) -> dict[str, str]:
     """Which revision an answer is made from, and its age in seconds while the store is away."""
-    headers = {"X-Registry-Revision": str(snapshot.revision)}
+    headers = revision_header(snapshot)
     if service.follower.trouble(snapshot.space) is not None:
         headers["X-Registry-Stale"] = f"{service.follower.age_seconds(snapshot.space):.1f}"
     return headers

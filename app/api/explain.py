@@ -13,7 +13,7 @@ from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedP
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.classify import model_of
 from app.api.contrast import contrast, edits_for
-from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, snapshot_of
+from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, revision_header, snapshot_of
 from app.engine.image_states import ImageState
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -148,7 +148,8 @@ def _row(snapshot: Snapshot, class_id: str | None) -> int:
     """Row of the class asked for (of the first when none is). Raises Problem class-not-found."""
     row = 0 if class_id is None else snapshot.classes.row(class_id)
     if row is None:
-        raise Problem("class-not-found", f"Space {snapshot.space!r} has no class {class_id!r}.", {"got": class_id})
+        detail = f"Space {snapshot.space!r} has no class {class_id!r}."
+        raise Problem("class-not-found", detail, {"got": class_id}, revision_header(snapshot))
     return row
 
 

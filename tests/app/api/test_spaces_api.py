@@ -70,6 +70,10 @@ def test_paths_and_the_query_name_the_same_space(client: httpx.Client, space: st
     explained = client.get(f"/spaces/{space}/explain", params={"image_id": ranked["image_id"]}).json()
     assert explained["class"]["class_id"] == "blue-bird"
     assert client.get("/classes/blue-bird").status_code == 404
+    other = client.get(f"/spaces/{space}/explain", params={"image_id": ranked["image_id"], "class_id": "no-such"})
+    assert (other.status_code, other.headers["x-registry-revision"]) == (404, "1")
+    empty = client.post(f"/spaces/{space}-b/classify", params={"candidates": "unseen"}, files=PHOTO)
+    assert (empty.status_code, empty.headers["x-registry-revision"]) == (409, "0")
     assert client.get("/spaces/Bad/classes").status_code == 422
 
 
