@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from duet_core.calibration import centred_cosine, max_cosine
 from duet_core.classes import unit_rows
+from duet_core.runtime.class_set import BlockView
 from duet_core.runtime.evidence import Evidence, EvidenceKind
 from duet_core.runtime.scoring import ClassSet, rank
 
@@ -67,5 +68,8 @@ def test_what_is_kept_of_a_class_set_belongs_to_its_direction() -> None:
     class_set = classes(3)
     first, second = np.ones(8, dtype=np.float32), np.arange(8, dtype=np.float32)
     for direction in (first, second, first):
-        np.testing.assert_allclose(class_set.along(direction), class_set.z @ direction)
-    assert class_set.along(first) is class_set.along(first)
+        np.testing.assert_allclose(class_set.along(direction), class_set.z @ direction, rtol=1e-6)
+    (view,) = class_set.views
+    assert view.block.along(first) is view.block.along(first)
+    shown = ClassSet.of([view, BlockView(classes(3).views[0].block, np.array([False, True, False]))])
+    np.testing.assert_allclose(shown.along(first), shown.z @ first, rtol=1e-6)
