@@ -53,6 +53,11 @@ class VisionConfig:
     """Mean of the input in 0…1 a channel; None for the encoder's own."""
     std: tuple[float, float, float] | None = None
     """Standard deviation of the input a channel; None for the encoder's own."""
+    crop_pct: float | None = 1.0
+    """Share of the short side that the centre crop keeps where photos are judged and served; 1 for photos that are cut
+    to the object already, None for the encoder's own (timm's crop_pct, often 0.875 or 0.9)."""
+    interpolation: Literal["bicubic", "bilinear"] | None = "bicubic"
+    """How photos are scaled; None for the encoder's own."""
     visual_token: Literal["pooled", "cls"] = "pooled"
     """The state that stands for the image: timm's pooled state before the classifier, or the first token."""
     frozen_stages: int = 0
@@ -231,6 +236,8 @@ class TrainConfig:
             errors.append(
                 f"data.views: got {self.data.views} beside vision.frozen_stages; allowed is 1 or more cached views"
             )
+        if self.vision.crop_pct is not None and not 0 < self.vision.crop_pct <= 1:
+            errors.append(f"vision.crop_pct: got {self.vision.crop_pct}; allowed is above 0 and at most 1, or null")
         if self.cross_modal.width % self.cross_modal.heads:
             errors.append(
                 f"cross_modal.heads: got {self.cross_modal.heads}; it must divide cross_modal.width "

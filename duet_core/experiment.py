@@ -16,7 +16,7 @@ from duet_core.benchmarks import Benchmark, Split, load_xlsa17
 from duet_core.config import TrainConfig, expand
 from duet_core.evaluation import Judged
 from duet_core.image_source import ImageSource, open_images
-from duet_core.model.build import build_duet, build_vision, build_vision_only, input_statistics
+from duet_core.model.build import build_duet, build_preprocessing, build_vision, build_vision_only
 from duet_core.model.language import load_tokenizer
 from duet_core.sampling import SentenceBuilder, TargetSampler, sampling_correction
 from duet_core.step_plan import StepPlanner
@@ -57,8 +57,8 @@ class Experiment:
     def images(self) -> ImageSource:
         """Where photos come from; built at first use."""
         vision = build_vision(self.config.vision)
-        mean, std = input_statistics(self.config.vision, vision)
-        return open_images(self.config, self.benchmark, vision, mean=mean, std=std, device=self.device)
+        preprocessing = build_preprocessing(self.config.vision, vision, size=self.config.data.image_size)
+        return open_images(self.config, self.benchmark, vision, preprocessing, device=self.device)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:

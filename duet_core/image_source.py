@@ -21,6 +21,7 @@ from duet_core.benchmarks import Benchmark, PhotoCache
 from duet_core.config import TrainConfig, expand
 from duet_core.model.frozen_trunk import trunk_runner
 from duet_core.model.vision import VisionEncoder
+from duet_core.runtime.preprocess import Preprocessing
 
 _LOGGER = logging.getLogger(__name__)
 _BUILD_BATCH = 64
@@ -178,21 +179,26 @@ def open_images(
     config: TrainConfig,
     benchmark: Benchmark,
     vision: VisionEncoder,
+    preprocessing: Preprocessing,
     *,
-    mean: Sequence[float],
-    std: Sequence[float],
     device: torch.device,
 ) -> ImageSource:
-    """The image source of a configuration; caches are made at the first call, with progress on the log."""
+    """The image source of a configuration; caches are made at the first call, with progress on the log.
+
+    Photos to judge are prepared as the service will; training crops are cut from photos scaled the same way.
+    """
     data, folder = config.data, expand(config.data.cache)
-    caches = [PhotoCache(benchmark.image_paths, side, folder / "photos") for side in (data.photo_side, data.image_size)]
+    caches = [
+        PhotoCache(benchmark.image_paths, side, folder / "photos", resize, preprocessing.interpolation)
+        for side, resize in ((data.photo_side, None), (preprocessing.size, preprocessing.resize))
+    ]
     pixels = PixelSource(
         train_photos=caches[0].open(),
         eval_photos=caches[1].open(),
         size=data.image_size,
         crop=CropRange(scale=data.crop_scale, ratio=data.crop_ratio, flip=data.flip),
-        mean=mean,
-        std=std,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
         device=device,
     )
     if not vision.frozen_stages:

@@ -29,18 +29,22 @@ _REPORTS = 10
 class PhotoCache:
     """N photos as one (N, side, side, 3) uint8 RGB file in `directory`, made at the first `open`.
 
-    Each photo is turned upright, its short side resized to `side` pixels (bicubic) and the centre cropped, by the
+    Each photo is turned upright, its short side resized and the centre cropped, by the
     very functions with which the service prepares a photo.
 
     Attributes:
         paths: N photo files.
         side: height and width of the cached photos in pixels.
+        resize: pixels of the short side before the centre crop; None for `side`: as much as possible is kept.
+        interpolation: how it is scaled.
         directory: where cache files lie; `.cache/photos` in the working directory unless told otherwise.
     """
 
     paths: Sequence[Path]
     side: int
     directory: Path = Path(".cache/photos")
+    resize: int | None = None
+    interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
         if self.side < 1 or not self.paths:
@@ -49,7 +53,7 @@ class PhotoCache:
     @property
     def file(self) -> Path:
         """The cache file; named after the photos' paths, sizes and dates, `side` and the preprocessing code."""
-        digest = hashlib.sha256(f"{_PREPROCESSING} side={self.side}".encode())
+        digest = hashlib.sha256(f"{_PREPROCESSING} side={self.side} resize={self.resize} {self.interpolation}".encode())
         for path in self.paths:
             stat = path.stat()
             digest.update(f"\0{path.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
@@ -84,7 +88,10 @@ class PhotoCache:
         step = max(len(self.paths) // _REPORTS, 1)
         for row, path in enumerate(self.paths):
             try:
-                pixels[row] = np.asarray(resize_crop(load_rgb(path), resize=self.side, size=self.side))
+                cropped = resize_crop(
+                    load_rgb(path), resize=self.resize or self.side, size=self.side, interpolation=self.interpolation
+                )
+                pixels[row] = np.asarray(cropped)
             except (OSError, ValueError) as error:
                 raise BenchmarkError(str(path), [f"photo cannot be read ({error}); replace or remove it"]) from error
             done = row + 1

@@ -15,9 +15,8 @@ from duet_core.config_file import load_config
 from duet_core.experiment import Experiment
 from duet_core.export import export_bundle
 from duet_core.export.bundle_writer import BundleSource
-from duet_core.model.build import input_statistics
+from duet_core.model.build import build_preprocessing
 from duet_core.protocol import Record, finished, run_folder
-from duet_core.runtime.preprocess import Preprocessing
 from duet_core.task import DuetTask
 
 SplitName = Literal["test", "validation"]
@@ -59,11 +58,7 @@ def run(
     folder = runs or Path("runs") / config.stem / "duet"
     experiment = Experiment(recipe, device=torch.device("cpu"))
     task = _load_task(experiment, run_folder(folder, split, seed), seed=seed, config=config, split=split)
-    mean, std = input_statistics(recipe.vision, task.model.vision)
-    size = recipe.data.image_size
-    preprocessing = Preprocessing.from_json(
-        {"size": size, "resize": size, "interpolation": "bicubic", "mean": list(mean), "std": list(std)}
-    )
+    preprocessing = build_preprocessing(recipe.vision, task.model.vision, size=recipe.data.image_size)
     command = f"duet train {config}" + (f" --set {set!r}" if set else "")
     source = BundleSource(
         model_id=model_id or f"{config.stem}-duet-seed{seed}" + ("" if split == "test" else f"-{split}"),

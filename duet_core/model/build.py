@@ -10,6 +10,7 @@ from duet_core.model.cross_modal import CrossModalEncoder, CrossModalLayer
 from duet_core.model.duet import Duet, ImageProjection, ProjectionHead, VisionOnly
 from duet_core.model.language import MaskHead, load_language_encoder
 from duet_core.model.vision import VisionEncoder, load_vision_network
+from duet_core.runtime.preprocess import Preprocessing
 
 
 def build_vision(config: VisionConfig) -> VisionEncoder:
@@ -28,10 +29,20 @@ def build_vision(config: VisionConfig) -> VisionEncoder:
     )
 
 
-def input_statistics(config: VisionConfig, vision: VisionEncoder) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(mean, std) a channel of the encoder's input in 0…1: the configured ones, else the encoder's own."""
+def build_preprocessing(config: VisionConfig, vision: VisionEncoder, *, size: int) -> Preprocessing:
+    """How photos are prepared for an encoder whose input has `size` pixels a side: as configured, else its own way.
+
+    Raises ValueError for an interpolation that is not known here.
+    """
     own = vision.network.pretrained_cfg
-    return tuple(config.mean or own["mean"]), tuple(config.std or own["std"])
+    crop_pct = own["crop_pct"] if config.crop_pct is None else config.crop_pct
+    return Preprocessing(
+        size=size,
+        resize=int(size / crop_pct),  # rounded down, as timm does
+        mean=tuple(config.mean or own["mean"]),
+        std=tuple(config.std or own["std"]),
+        interpolation=config.interpolation or own["interpolation"],
+    )
 
 
 def build_cross_modal(config: CrossModalConfig) -> CrossModalEncoder:

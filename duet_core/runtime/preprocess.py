@@ -24,6 +24,9 @@ MAX_PIXELS = 89_000_000
 MAX_ASPECT = 50
 """Longest side over shortest: beyond it the resized strip would need more memory than the photo itself."""
 
+INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+"""Those that encoders were trained with; both antialiased when a photo is scaled down."""
+
 _EIGHT_BIT = {"1", "L", "RGB", "CMYK", "YCbCr", "HSV"}
 _SIXTEEN_BIT = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 
@@ -39,6 +42,7 @@ class Preprocessing:
     Attributes:
         size: side S of the square the encoder reads, in pixels.
         resize: the short side is scaled to this many pixels before the centre crop; at least `size`.
+        interpolation: how it is scaled, one of `INTERPOLATIONS`.
         mean, std: of each channel (red, green, blue), on the 0…1 scale.
     """
 
@@ -46,10 +50,12 @@ class Preprocessing:
     resize: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    interpolation: str = "bicubic"
 
     def __post_init__(self) -> None:
         if not 1 <= self.size <= self.resize:
             raise ValueError(f"size {self.size}, resize {self.resize}; allowed is 1 <= size <= resize, as 192 and 219")
+        _resampling(self.interpolation)
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != 3 or not all(math.isfinite(value) for value in values):
                 raise ValueError(f"{name} {values}; three finite numbers are needed, as [0.485, 0.456, 0.406]")
@@ -58,7 +64,7 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """Pixels (3, S, S) of a photo of any size and colour mode."""
-        cropped = resize_crop(to_rgb(image), resize=self.resize, size=self.size)
+        cropped = resize_crop(to_rgb(image), resize=self.resize, size=self.size, interpolation=self.interpolation)
         return to_pixels(cropped, mean=self.mean, std=self.std)
 
     def picture(self, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -72,7 +78,7 @@ class Preprocessing:
         return {
             "size": self.size,
             "resize": self.resize,
-            "interpolation": "bicubic",
+            "interpolation": self.interpolation,
             "mean": list(self.mean),
             "std": list(self.std),
         }
@@ -80,10 +86,21 @@ class Preprocessing:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Preprocessing:
         """The inverse of `to_json`. Raises ValueError for another interpolation or impossible numbers."""
-        if data["interpolation"] != "bicubic":
-            raise ValueError(f"interpolation {data['interpolation']!r}; this version knows only 'bicubic'")
         mean, std = (tuple(float(value) for value in data[name]) for name in ("mean", "std"))
-        return cls(size=int(data["size"]), resize=int(data["resize"]), mean=mean, std=std)  # type: ignore[arg-type]
+        return cls(
+            size=int(data["size"]),
+            resize=int(data["resize"]),
+            mean=mean,  # type: ignore[arg-type]
+            std=std,  # type: ignore[arg-type]
+            interpolation=str(data["interpolation"]),
+        )
+
+
+def _resampling(interpolation: str) -> Image.Resampling:
+    """Pillow's name for an interpolation. Raises ValueError for one that is not known."""
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation {interpolation!r}; allowed are {', '.join(INTERPOLATIONS)}")
+    return INTERPOLATIONS[interpolation]
 
 
 def load_rgb(source: bytes | Path) -> Image.Image:
@@ -132,11 +149,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return upright.convert("RGB")
 
 
-def resize_crop(image: Image.Image, *, resize: int, size: int) -> Image.Image:
-    """Scale the short side to `resize` pixels (bicubic, antialiased) and cut the central `size` x `size` square.
+def resize_crop(image: Image.Image, *, resize: int, size: int, interpolation: str = "bicubic") -> Image.Image:
+    """Scale the short side to `resize` pixels (antialiased) and cut the central `size` x `size` square.
 
     Raises:
-        ValueError: `size` above `resize`, which would leave a border.
+        ValueError: `size` above `resize`, which would leave a border; an interpolation that is not known.
         PhotoError: one side more than `MAX_ASPECT` times the other.
     """
     if not 1 <= size <= resize:
@@ -147,7 +164,7 @@ def resize_crop(image: Image.Image, *, resize: int, size: int) -> Image.Image:
         raise PhotoError(f"{width} x {height} pixels; the long side may be at most {MAX_ASPECT} times the short one")
     if short != resize:
         width, height = (resize if side == short else round(side * resize / short) for side in (width, height))
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
+        image = image.resize((width, height), _resampling(interpolation))
     left, top = (width - size) // 2, (height - size) // 2
     return image.crop((left, top, left + size, top + size))
 

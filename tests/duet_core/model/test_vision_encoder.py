@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from safetensors.torch import save_file
+from timm.data import config as timm_config
+from timm.data import transforms_factory
 from torch import nn
 
 from duet_core.config import VisionConfig
-from duet_core.model.build import build_vision, input_statistics
+from duet_core.model.build import build_preprocessing, build_vision
 from duet_core.model.frozen_trunk import trunk_runner
 from duet_core.model.vision import VisionEncoder, load_vision_network
 from tests.duet_core.tiny_world import spread_batch_norms
@@ -147,9 +151,26 @@ def test_the_compiled_trunk_equals_torch(name: str) -> None:
         torch.testing.assert_close(run(pixels(6)), vision.trunk(pixels(6)), rtol=1e-4, atol=1e-4)
 
 
-def test_input_statistics_are_the_encoders_own_unless_configured() -> None:
-    config = VisionConfig(name="test_efficientnet", pretrained=False)
+@pytest.mark.parametrize(
+    "own", [{"crop_pct": 0.8, "interpolation": "bilinear"}, {"crop_pct": 0.875, "mean": (0.5, 0.4, 0.3)}]
+)
+def test_an_encoder_gets_the_preprocessing_it_was_trained_with(own: dict[str, Any]) -> None:
+    """As timm prepares photos. Sizes are such that no rounding of half a pixel is asked for, in which the two differ."""
+    config = VisionConfig(name="test_efficientnet", pretrained=False, crop_pct=None, interpolation=None)
     vision = build_vision(config)
-    assert input_statistics(config, vision) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    given = VisionConfig(name="test_efficientnet", pretrained=False, mean=(0.1, 0.2, 0.3))
-    assert input_statistics(given, vision)[0] == (0.1, 0.2, 0.3)
+    vision.network.pretrained_cfg = vision.network.pretrained_cfg | own
+    prepare = build_preprocessing(config, vision, size=56)
+    asked: dict[str, Any] = timm_config.resolve_data_config(  # type: ignore[no-untyped-call]
+        {"input_size": (3, 56, 56)}, pretrained_cfg=vision.network.pretrained_cfg
+    )
+    timms = transforms_factory.create_transform(**asked)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (100, 200, 3), dtype=np.uint8))
+    assert prepare.resize == int(56 / own["crop_pct"])
+    torch.testing.assert_close(torch.from_numpy(prepare(picture)), timms(picture), rtol=0, atol=1e-5)
+
+
+def test_the_recipe_may_choose_another_preprocessing() -> None:
+    config = VisionConfig(name="test_efficientnet", pretrained=False, mean=(0.1, 0.2, 0.3))
+    prepare = build_preprocessing(config, build_vision(config), size=64)
+    assert (prepare.mean, prepare.std) == ((0.1, 0.2, 0.3), (0.229, 0.224, 0.225))
+    assert (prepare.resize, prepare.interpolation) == (64, "bicubic")  # photos cut to the object keep their borders

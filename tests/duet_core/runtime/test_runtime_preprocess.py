@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -153,14 +154,15 @@ def test_floating_point_pictures_are_refused() -> None:
 
 
 def test_preprocessing_survives_json() -> None:
-    assert Preprocessing.from_json(IMAGENET.to_json()) == IMAGENET
+    for preprocessing in (IMAGENET, dataclasses.replace(IMAGENET, interpolation="bilinear")):
+        assert Preprocessing.from_json(preprocessing.to_json()) == preprocessing
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"size": 300}, "size 300, resize 219"),
-        ({"interpolation": "nearest"}, "only 'bicubic'"),
+        ({"interpolation": "nearest"}, "allowed are bicubic, bilinear"),
         ({"std": [0.0, 1.0, 1.0]}, "above 0"),
         ({"mean": [0.0, 1.0]}, "three finite numbers"),
     ],

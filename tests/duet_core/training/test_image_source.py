@@ -15,16 +15,18 @@ from duet_core import image_source
 from duet_core.augment import CropRange, cut, random_boxes
 from duet_core.benchmarks import PhotoCache
 from duet_core.image_source import PixelSource, TrunkCache
-from duet_core.model.build import build_vision, input_statistics
-from duet_core.runtime.preprocess import Preprocessing, load_rgb
+from duet_core.model.build import build_preprocessing, build_vision
+from duet_core.runtime.preprocess import load_rgb
 from tests.duet_core.tiny_world import SIZE, TinyWorld
 
 
-def test_eval_batch_equals_the_services_preprocessing(tiny_world: TinyWorld) -> None:
-    experiment = tiny_world.experiment(vision__frozen_stages=0, vision__mean=[0.4, 0.5, 0.6])
+@pytest.mark.parametrize("crop_pct", [1.0, 0.8])
+def test_eval_batch_equals_the_services_preprocessing(tiny_world: TinyWorld, crop_pct: float) -> None:
+    own = {"vision__mean": [0.4, 0.5, 0.6], "vision__crop_pct": crop_pct, "vision__interpolation": "bilinear"}
+    experiment = tiny_world.experiment(vision__frozen_stages=0, **own)
     config = experiment.config.vision
-    mean, std = input_statistics(config, build_vision(config))
-    serve = Preprocessing(size=SIZE, resize=SIZE, mean=mean, std=std)  # type: ignore[arg-type]
+    serve = build_preprocessing(config, build_vision(config), size=SIZE)
+    assert serve.resize == int(SIZE / crop_pct)
     rows = torch.tensor([0, 17, 41])
     assert isinstance(experiment.images, PixelSource)
     expected = np.stack([serve(load_rgb(experiment.benchmark.image_paths[row])) for row in rows.tolist()])
