@@ -61,18 +61,18 @@ def grounding_lines(experiment: Experiment, task: DuetTask, split: Split) -> lis
     """Precision of the best attribute of each prompt set, beside Eq. 26 as printed and the most frequent attribute."""
     benchmark, sentences = experiment.benchmark, experiment.template_builder
     correction = experiment.sampling_correction(split)
-    plain, corrected = (
-        fold_grounding(task.model.cpu(), sentences, experiment.tokenizer, correction=weight)
-        for weight in (torch.ones_like(correction), correction)
-    )
+    parts = task.model.cpu(), sentences, experiment.tokenizer
+    printed, mean = fold_grounding(*parts), fold_grounding(*parts, piece_score="mean")
+    corrected = fold_grounding(*parts, correction=correction, piece_score="mean")
     frequency = benchmark.classes.present[split.seen_classes].mean(axis=0, keepdims=True)
     lines = ["best attribute of a prompt set present in the photo's class, percent (every 8th photo):"]
     for part, rows in (("seen", split.seen_eval[::8]), ("unseen", split.unseen_eval[::8])):
         states = torch.from_numpy(experiment.states(task, rows))
         present = benchmark.classes.present[benchmark.labels[rows]]
         answers = {
-            "grounding": corrected(states).numpy(),
-            "without the correction for masking": plain(states).numpy(),
+            "as in the bundle": corrected(states).numpy(),
+            "without the correction for masking": mean(states).numpy(),
+            "as Eq. 26 is printed": printed(states).numpy(),
             "always the most frequent": frequency,
         }
         shares = "  ".join(

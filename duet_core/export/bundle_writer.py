@@ -43,7 +43,7 @@ class BundleSource:
         sentences: the builder whose templates the model was trained with.
         tokenizer, language_model: the language model's tokenizer and configured name.
         benchmark: gives the schema and the seen classes.
-        correction: (A,) `folding.sampling_correction` of the training split.
+        correction: (A,) `sampling.sampling_correction` of the training split.
         preprocessing: how photos reach the model.
         calibration: the fields of calibration.json.
         records: manifest entries `training`, `metrics` and `licence`.
@@ -118,7 +118,7 @@ def _write_grounding(source: BundleSource, model: Duet, folder: Path) -> dict[st
     schema = source.benchmark.schema
     template, masks = source.sentences.mask_template()
     names = name_pieces(schema, source.tokenizer)
-    folded = fold_grounding(model, source.sentences, source.tokenizer, correction=source.correction)
+    folded = fold_grounding(model, source.sentences, source.tokenizer, correction=source.correction, piece_score="mean")
     width = model.attribute_head.in_features
     file = folder / "grounding.onnx"
     write_onnx(file, folded, (torch.zeros(2, width),), inputs=["state"], outputs=["attribute_scores"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,10 @@ from duet_core.attributes import AttributeSchema
 from duet_core.model.cross_modal import Attention, CrossModalLayer
 from duet_core.model.duet import Duet
 from duet_core.sampling import SentenceBatch, SentenceBuilder
+
+PieceScore = Literal["sum", "mean"]
+"""What an attribute's pieces make of their scores: Eq. 26 adds them up, which favours names for being split; the mean
+does not."""
 
 _OUT_OF_SET = 1e4
 """Taken from the score of a piece that is in no attribute of the mask's prompt set: its share becomes 0."""
@@ -119,8 +123,8 @@ class FoldedGrounding(nn.Module):
     Letter key: B images, T tokens of the interpretation template, k prompt sets (masks), U candidate pieces, E width of
     the language model.
 
-    At each mask the pieces of its prompt set's attributes share a softmax. An attribute's score is the mean over its
-    pieces, not their sum, which would favour names for being split, times its `sampling_correction`.
+    At each mask the pieces of its prompt set's attributes share a softmax. An attribute's score is the sum (Eq. 26) or
+    the mean over its pieces, times `correction`: 1 in Eq. 26, `sampling_correction` in the demo bundle.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class FoldedGrounding(nn.Module):
         pieces: Tensor,
         membership: Tensor,
         correction: Tensor,
+        piece_score: PieceScore,
     ) -> None:
         super().__init__()
         *earlier, last = (cast(CrossModalLayer, layer) for layer in model.cross_modal.layers)
@@ -146,11 +151,12 @@ class FoldedGrounding(nn.Module):
         self.register_buffer("masks", masks)
         self.register_buffer("embeddings", model.language.token_embeddings[pieces].T.contiguous())  # (E, U)
         self.register_buffer("bias", model.mask_head.bias[pieces] + (allowed - 1) * _OUT_OF_SET)  # (k, U)
-        self.register_buffer("weight", membership / membership.sum(dim=1, keepdim=True) * correction[:, None])  # (A, U)
+        pieces_of = membership.sum(dim=1, keepdim=True) if piece_score == "mean" else 1.0  # (A, 1)
+        self.register_buffer("weight", membership / pieces_of * correction[:, None])  # (A, U)
         self.register_buffer("prompt", prompt)
 
     def forward(self, state: Tensor) -> Tensor:
-        """Attribute scores (B, A), each in 0…1."""
+        """Attribute scores (B, A), at least 0; with "mean" and corrections up to 1 at most 1."""
         text = cast(Tensor, self.text).expand(state.shape[0], -1, -1)
         mask = torch.ones(1, text.shape[1], dtype=torch.bool)
         image = state[:, None]
@@ -170,9 +176,16 @@ def fold_grounding(
     sentences: SentenceBuilder,
     tokenizer: PreTrainedTokenizerBase,
     *,
-    correction: Tensor,
+    correction: Tensor | None = None,
+    piece_score: PieceScore = "sum",
 ) -> FoldedGrounding:
-    """The grounding of a trained model; `sentences` must have room for the interpretation template."""
+    """The grounding of a trained model, as Eq. 26 is printed unless told otherwise.
+
+    Args:
+        sentences: must have room for the interpretation template.
+        correction: (A,) factors of the attributes' scores; None for 1.
+        piece_score: what is made of the scores of an attribute's pieces.
+    """
     schema = sentences.schema
     template, masks = sentences.mask_template()
     pieces, membership = candidate_pieces(schema, name_pieces(schema, tokenizer))
@@ -183,7 +196,8 @@ def fold_grounding(
         schema=schema,
         pieces=pieces,
         membership=membership,
-        correction=correction,
+        correction=torch.ones(len(schema)) if correction is None else correction,
+        piece_score=piece_score,
     )
 
 

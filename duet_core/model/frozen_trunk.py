@@ -28,8 +28,8 @@ class _Trunk(nn.Module):
 def trunk_runner(vision: VisionEncoder, *, size: int, device: torch.device) -> Callable[[Tensor], Tensor]:
     """A function from normalised pixels (B, 3, size, size) to the trunk's output (B, *H) on the same device.
 
-    On the CPU the trunk is compiled for ONNX Runtime, which folds the batch norms into the convolutions and ran a
-    MobileNetV2's stages several times faster than eager torch; on an accelerator it stays in torch.
+    On the CPU the trunk is compiled for ONNX Runtime, which folds the batch norms into the convolutions; on an
+    accelerator it stays in torch.
     """
     vision = vision.to(device).eval()
     if device.type != "cpu":

@@ -1,4 +1,7 @@
-"""What the masks are filled with: the three best attributes of every prompt set (Eq. 26)."""
+"""What the masks are filled with: the three best attributes of every prompt set (Eq. 26, A.4).
+
+The scores are those of the bundle's `grounding.onnx`; `duet_core/export/folding.py` says how it makes them of word pieces.
+"""
 
 from __future__ import annotations
 

@@ -92,7 +92,8 @@ def test_v_state_and_scores_on_a_photo_are_those_of_torch(exported: Exported) ->
     correction = experiment.sampling_correction(experiment.split("test"))
     with torch.no_grad():
         sentences, tokenizer = experiment.template_builder, experiment.tokenizer
-        scores = fold_grounding(task.model, sentences, tokenizer, correction=correction).eval()(state)
+        folded = fold_grounding(task.model, sentences, tokenizer, correction=correction, piece_score="mean")
+        scores = folded.eval()(state)
     np.testing.assert_allclose(encoder.attribute_scores(encoded.state), scores.numpy(), atol=1e-4)
 
 

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from duet_core.attributes import AttributeSchema
-from duet_core.export.folding import FoldedVision, SentenceEmbedding, candidate_pieces, fold_grounding, one_key
+from duet_core.export.folding import (
+    FoldedVision,
+    PieceScore,
+    SentenceEmbedding,
+    candidate_pieces,
+    fold_grounding,
+    one_key,
+)
 from duet_core.model.cross_modal import Attention
 from duet_core.model.duet import ImageStates
 from duet_core.task import DuetTask
@@ -70,13 +77,21 @@ def test_folded_vision_equals_the_whole_model(tiny_world: TinyWorld, changes: di
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_grounding_scores_are_eq_26(tiny_world: TinyWorld, layers: int) -> None:
+@pytest.mark.parametrize(
+    ("piece_score", "correction"), [("sum", None), ("mean", None), ("mean", torch.tensor([1.0, 0.5, 0.25, 0.0]))]
+)
+def test_grounding_scores_are_eq_26_and_its_variant(
+    tiny_world: TinyWorld, layers: int, piece_score: PieceScore, correction: torch.Tensor | None
+) -> None:
     trained = Trained(tiny_world, cross_modal__layers=layers)
     model, schema, names = trained.model, trained.schema, trained.names()
-    correction = torch.tensor([1.0, 0.5, 0.25, 0.0])
+    factors = torch.ones(4) if correction is None else correction
     state = torch.randn(4, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        got = fold_grounding(model, trained.sentences, trained.tokenizer, correction=correction).eval()(state)
+        folded = fold_grounding(
+            model, trained.sentences, trained.tokenizer, correction=correction, piece_score=piece_score
+        )
+        got = folded.eval()(state)
         ids = torch.tensor([trained.tokenizer(schema.mask_template())["input_ids"]])
         attended = torch.ones_like(ids, dtype=torch.bool)
         places = (ids[0] == trained.tokenizer.mask_token_id).nonzero().flatten().tolist()
@@ -90,7 +105,8 @@ def test_grounding_scores_are_eq_26(tiny_world: TinyWorld, layers: int) -> None:
                 total = sum(scores[piece].exp() for piece in candidates)
                 for row in members:
                     shares = [float(scores[piece].exp() / total) for piece in set(names[row])]
-                    assert float(got[image, row]) == pytest.approx(fmean(shares) * float(correction[row]), abs=1e-5)
+                    total_or_mean = sum(shares) if piece_score == "sum" else fmean(shares)
+                    assert float(got[image, row]) == pytest.approx(total_or_mean * float(factors[row]), abs=1e-5)
     assert not torch.allclose(got[0], got[1], atol=1e-5)
 
 

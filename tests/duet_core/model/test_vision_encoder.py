@@ -155,7 +155,7 @@ def test_the_compiled_trunk_equals_torch(name: str) -> None:
     "own", [{"crop_pct": 0.8, "interpolation": "bilinear"}, {"crop_pct": 0.875, "mean": (0.5, 0.4, 0.3)}]
 )
 def test_an_encoder_gets_the_preprocessing_it_was_trained_with(own: dict[str, Any]) -> None:
-    """As timm prepares photos. Sizes are such that no rounding of half a pixel is asked for, in which the two differ."""
+    """As timm prepares photos, at sizes where no half pixel is rounded, in which the two differ."""
     config = VisionConfig(name="test_efficientnet", pretrained=False, crop_pct=None, interpolation=None)
     vision = build_vision(config)
     vision.network.pretrained_cfg = vision.network.pretrained_cfg | own
