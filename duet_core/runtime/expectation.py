@@ -39,8 +39,8 @@ class Expectation:
 
     ridge regression written over the C classes, so that no A x A matrix is made.
 
-    An expectation lies closer to the mean than the classes it is an expectation of. Its score v·z then hardly depends on
-    the photo, and a described class loses its own photos to the seen classes. `complete` therefore ends with `stand_out`.
+    An expectation lies closer to the mean than the classes it is an expectation of. Its score v·z then hardly depends
+    on the photo, and a described class loses its own photos to the seen classes. So `complete` ends with `stand_out`.
     """
 
     def __init__(self, degrees: FloatArray, schema: AttributeSchema) -> None:

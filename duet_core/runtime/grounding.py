@@ -1,6 +1,7 @@
 """What the masks are filled with: the three best attributes of every prompt set (Eq. 26, A.4).
 
-The scores are those of the bundle's `grounding.onnx`; `duet_core/export/folding.py` says how it makes them of word pieces.
+The scores are those of the bundle's `grounding.onnx`; how it makes them of word pieces is told in
+`duet_core/export/folding.py`.
 """
 
 from __future__ import annotations
