@@ -10,6 +10,8 @@ from scipy.stats import rankdata
 
 DoubleArray = NDArray[np.float64]
 
+_LEFT, _WIDTH, _HEIGHT = 46, 420, 240
+_NAMES_A_COLUMN = 3
 _COLOURS = ("#1b6ca8", "#c2571a", "#3b7d3f", "#7a4fa3", "#555555", "#b3123f")
 
 
@@ -40,21 +42,27 @@ def area(coverage: DoubleArray, risk: DoubleArray) -> float:
 
 
 def draw_curves(curves: Mapping[str, tuple[DoubleArray, DoubleArray]], *, most: float = 0.6) -> str:
-    """An SVG of risk over coverage, one line a curve, risk from 0 to `most`."""
-    left, top, width, height = 46, 12, 420, 240
+    """An SVG of risk over coverage, one line a curve, risk from 0 to `most`; the names above, three to a column."""
+    rows = min(len(curves), _NAMES_A_COLUMN)
+    top = 24 + 16 * rows
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 14} {top + height + 40}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 24} {top + _HEIGHT + 40}" '
         'font-family="sans-serif" font-size="11">',
-        f'<rect width="100%" height="100%" fill="#ffffff"/><g stroke="#dddddd" fill="#444444">{_grid(most)}</g>',
+        f'<rect width="100%" height="100%" fill="#ffffff"/><g stroke="#dddddd" fill="#444444">{_grid(top, most)}</g>',
     ]
     for number, (name, (coverage, risk)) in enumerate(curves.items()):
         colour = _COLOURS[number % len(_COLOURS)]
-        chosen = _thinned(len(coverage))
         points = " ".join(
-            f"{left + width * coverage[i]:.1f},{top + height * (1 - min(risk[i], most) / most):.1f}" for i in chosen
+            f"{_LEFT + _WIDTH * coverage[i]:.1f},{top + _HEIGHT * (1 - min(risk[i], most) / most):.1f}"
+            for i in _thinned(len(coverage))
         )
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
-        parts.append(f'<text x="{left + 10}" y="{top + 16 + 15 * number}" fill="{colour}">{name}</text>')
+        column, row = divmod(number, _NAMES_A_COLUMN)
+        x, y = _LEFT + column * _WIDTH // 2, 18 + 16 * row
+        parts += [
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>',
+            f'<path d="M{x} {y - 4}h18" stroke="{colour}" stroke-width="2.4"/>',
+            f'<text x="{x + 24}" y="{y}" fill="#333333">{name}</text>',
+        ]
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -64,22 +72,17 @@ def _thinned(count: int, most: int = 120) -> Sequence[int]:
     return sorted({round(place) for place in np.linspace(first, count - 1, most).tolist()})
 
 
-def _grid(most: float) -> str:
-    left, top, width, height = 46, 12, 420, 240
+def _grid(top: int, most: float) -> str:
     lines = []
     for step in range(6):
-        x, y = left + width * step / 5, top + height * (1 - step / 5)
-        lines.append(f'<path d="M{x:.0f} {top}V{top + height}M{left} {y:.0f}H{left + width}"/>')
-        lines.append(
-            f'<text stroke="none" x="{x:.0f}" y="{top + height + 14}" text-anchor="middle">{20 * step}%</text>'
-        )
-        lines.append(
-            f'<text stroke="none" x="{left - 5}" y="{y + 4:.0f}" text-anchor="end">{20 * step * most:.0f}%</text>'
-        )
-    lines.append(
-        f'<text stroke="none" x="{left + width / 2}" y="{top + height + 32}" text-anchor="middle">answered</text>'
-    )
-    lines.append(
-        f'<text stroke="none" x="{left + width - 4}" y="{top + 14}" text-anchor="end">wrong among these</text>'
-    )
+        x, y = _LEFT + _WIDTH * step / 5, top + _HEIGHT * (1 - step / 5)
+        lines.append(f'<path d="M{x:.0f} {top}V{top + _HEIGHT}M{_LEFT} {y:.0f}H{_LEFT + _WIDTH}"/>')
+        lines.append(_label(x, top + _HEIGHT + 14, "middle", f"{20 * step}%"))
+        lines.append(_label(_LEFT - 5, y + 4, "end", f"{20 * step * most:.0f}%"))
+    lines.append(_label(_LEFT + _WIDTH / 2, top + _HEIGHT + 32, "middle", "answered, the surest first"))
+    lines.append(_label(_LEFT + _WIDTH - 4, top + 14, "end", "wrong among the answered"))
     return "".join(lines)
+
+
+def _label(x: float, y: float, anchor: str, words: str) -> str:
+    return f'<text stroke="none" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{words}</text>'
