@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedPromptSet, PhotoAttribute
 from app.api.bodies import PHOTO_BODY, read_photo
@@ -39,16 +39,23 @@ Limit = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a client wants to know of a photo, from the query."""
+
+    class_id: ClassToExplain = None
+    versus: Versus = None
+    edits: Edits = False
+    limit: Limit = None
+    gamma: Gamma = None
+
+
 @router.get("/explain", summary="Explain a photo classified before")
 async def explain(
     response: Response,
     service: TheService,
     image_id: Annotated[str, Query(max_length=64, description="From the answer of POST /classify.")],
-    class_id: ClassToExplain = None,
-    versus: Versus = None,
-    edits: Edits = False,
-    limit: Limit = None,
-    gamma: Gamma = None,
+    asked: Annotated[Asked, Depends()],
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
 ) -> Explanation:
@@ -67,7 +74,6 @@ async def explain(
             f"No photo is known under this image_id; it is kept for {kept}. Send the photo to POST /explain.",
             {"got": image_id, "example": "curl -F image=@photo.jpg …/explain"},
         )
-    asked = _Asked(class_id, versus, edits, limit, gamma)
     return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 
 
@@ -76,11 +82,7 @@ async def explain_photo(
     request: Request,
     response: Response,
     service: TheService,
-    class_id: ClassToExplain = None,
-    versus: Versus = None,
-    edits: Edits = False,
-    limit: Limit = None,
-    gamma: Gamma = None,
+    asked: Annotated[Asked, Depends()],
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
 ) -> Explanation:
@@ -88,27 +90,15 @@ async def explain_photo(
     with service.admission.place():
         photo = await read_photo(request, service.settings)
         early = await snapshot_of(service, space, response, moment)
-        for asked_for in filter(None, (class_id, versus)):
+        for asked_for in filter(None, (asked.class_id, asked.versus)):
             class_row(service, early, asked_for)
         image = await service.encode(photo)
     image_id = await service.states.keep(image)
-    asked = _Asked(class_id, versus, edits, limit, gamma)
     return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a client wants to know of a photo."""
-
-    class_id: str | None
-    versus: str | None
-    edits: bool
-    limit: int | None
-    gamma: float | None
-
-
 async def _explanation(
-    service: Service, snapshot: Snapshot, image_id: str, image: ImageState, asked: _Asked
+    service: Service, snapshot: Snapshot, image_id: str, image: ImageState, asked: Asked
 ) -> Explanation:
     gamma = service.gamma(snapshot, asked.gamma)
     ranking = await service.rank(image, snapshot.classes, top_k=2, candidates="all", gamma=gamma)

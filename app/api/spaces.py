@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -14,7 +15,7 @@ from app.api.writing import show
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.reading import read_all
-from app.registry.store import ABSENT, Act, Put, SpaceExists, SpaceInfo, SpaceMissing
+from app.registry.store import ABSENT, Act, Put, SpaceExists, SpaceInfo, SpaceMissing, StoreError
 from app.service import Service
 
 router = APIRouter(tags=["Class spaces"])
@@ -101,7 +102,7 @@ async def get_space(name: SpaceName, response: Response, service: TheService) ->
 
 @router.delete("/spaces/{name}", summary="Delete a class space")
 async def delete_space(name: SpaceName, response: Response, service: TheService, actor: Actor) -> ChangedSpace:
-    """Delete a space with all its classes. Its log and its revision go on, should it be made again."""
+    """Delete a space with its classes and labelled photos. Its log and its revision go on, should it be made again."""
     if name == DEFAULT_SPACE:
         raise Problem("space-is-default", "The default space cannot be deleted.", {"got": name})
     try:
@@ -109,6 +110,8 @@ async def delete_space(name: SpaceName, response: Response, service: TheService,
     except SpaceMissing:
         raise _missing(name) from None
     await show(service, name)
+    with contextlib.suppress(StoreError):  # what stays is of an older revision, and so vouches for nothing
+        await service.labelled.forget(name)
     response.headers.update(revision_header(written.revision))
     return ChangedSpace(name=name, revision=written.revision)
 

@@ -24,7 +24,11 @@ NEAR_SHOWN = 5
 
 def etag(record: ClassRecord | None) -> str:
     """Names one version of a class; a seen class that the space did not change has version 0."""
-    return '"0-0"' if record is None else f'"{record.version}-{record.revision}"'
+    return _tag(record) if record is not None else '"0-0"'
+
+
+def _tag(version: ClassRecord | Written) -> str:
+    return f'"{version.version}-{version.revision}"'
 
 
 def expected(request: Request, current: ClassRecord | None) -> int | None:
@@ -76,7 +80,7 @@ async def show(service: Service, space: str) -> None:
 
 def write_headers(response: Response, written: Written) -> None:
     """The ETag of the class just written, and the revision to give as `min_revision` to other replicas."""
-    response.headers["ETag"] = f'"{written.version}-{written.revision}"'
+    response.headers["ETag"] = _tag(written)
     response.headers.update(revision_header(written.revision))
 
 
