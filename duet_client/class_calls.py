@@ -23,9 +23,9 @@ from duet_client.class_answers import (
 from duet_client.descriptions import MEDIA, ClassChange, FileKind, NewClass, as_file
 
 
-def list_classes(seen: bool | None, **query: Any) -> Call[ClassPage]:
+def list_classes(seen: bool | None, hidden: bool, **query: Any) -> Call[ClassPage]:
     """GET /classes, one page."""
-    chosen = {"seen": None if seen is None else str(seen).lower()}
+    chosen = {"seen": None if seen is None else str(seen).lower(), "hidden": "true" if hidden else None}
     return Call(method="GET", path="/classes", answer=ClassPage, query=chosen | query)
 
 

@@ -176,13 +176,14 @@ class DuetClient:
         self,
         *,
         seen: bool | None = None,
+        hidden: bool = False,
         limit: int = PAGE,
         offset: int = 0,
         space: str = DEFAULT_SPACE,
         as_of: int | None = None,
     ) -> ClassPage:
-        """One page of classes, seen ones first."""
-        call = class_calls.list_classes(seen, limit=limit, offset=offset, space=space, as_of=as_of)
+        """One page of classes, seen ones first; `hidden` asks for the seen ones that the space leaves out instead."""
+        call = class_calls.list_classes(seen, hidden, limit=limit, offset=offset, space=space, as_of=as_of)
         return self._ask(call)
 
     def classes(

@@ -106,6 +106,7 @@ def test_what_is_not_named_in_a_change_stays_and_none_is_a_value(ask: Ask, space
     seen = next(iter(SEEN))
     assert ask("update_class", seen, ClassChange(hidden=True), space=space).hidden
     assert seen not in [found.id for found in ask("class_page", space=space).classes]
+    assert [found.id for found in ask("class_page", hidden=True, space=space).classes] == [seen]
 
 
 def test_a_dry_run_stores_nothing(ask: Ask, space: str) -> None:
