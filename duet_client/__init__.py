@@ -8,19 +8,32 @@
 
 from duet_client.aio import AsyncDuetClient
 from duet_client.answers import (
+    AttributeEdit,
     Candidates,
-    ClassDetail,
+    ClassesAtCoverage,
     Classification,
+    Contrast,
+    Edits,
+    Explanation,
+)
+from duet_client.class_answers import (
+    ChangedClass,
+    ChangedSpace,
+    ClassDetail,
     ClassPage,
     ClassSummary,
     DeletedClass,
-    Explanation,
-    Schema,
+    Imported,
+    LoggedWrite,
+    NearDuplicate,
+    SpaceSummary,
     StoredClass,
 )
 from duet_client.client import DuetClient
+from duet_client.descriptions import ClassChange, NewClass
 from duet_client.errors import (
     BadRequest,
+    BadRow,
     Busy,
     Conflict,
     DuetError,
@@ -32,37 +45,46 @@ from duet_client.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from duet_client.model_answers import CalibrationState, ModelAnswer, Schema
 from duet_client.retries import Retries
-from duet_client.rows import NewClass, Row, RowMistake, RowReport, read_rows, write_rows
 
 __all__ = [
     "AsyncDuetClient",
+    "AttributeEdit",
     "BadRequest",
+    "BadRow",
     "Busy",
+    "CalibrationState",
     "Candidates",
+    "ChangedClass",
+    "ChangedSpace",
+    "ClassChange",
     "ClassDetail",
     "ClassPage",
     "ClassSummary",
+    "ClassesAtCoverage",
     "Classification",
     "Conflict",
+    "Contrast",
     "DeletedClass",
     "DuetClient",
     "DuetError",
+    "Edits",
     "Explanation",
+    "Imported",
+    "LoggedWrite",
+    "ModelAnswer",
+    "NearDuplicate",
     "NewClass",
     "NotAuthorized",
     "NotFound",
     "Problem",
     "Retries",
     "RevisionChanged",
-    "Row",
-    "RowMistake",
-    "RowReport",
     "Schema",
     "ServiceError",
+    "SpaceSummary",
     "StoredClass",
     "UnexpectedAnswer",
     "Unreachable",
-    "read_rows",
-    "write_rows",
 ]

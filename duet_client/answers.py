@@ -1,4 +1,4 @@
-"""What the service answers, typed. Members that a newer service adds are ignored."""
+"""What the service answers of photos, typed. Members that a newer service adds are ignored."""
 
 from __future__ import annotations
 
@@ -43,12 +43,21 @@ class Decision(Answer):
     threshold: float
 
 
+class ClassesAtCoverage(Answer):
+    """Ids among which the right class is as often as `target_coverage` says, unless `guarantee` says why not."""
+
+    set: list[str]
+    target_coverage: float
+    guarantee: str
+
+
 class Classification(Answer):
-    """The ranked classes of a photo, best first."""
+    """The ranked classes of a photo, best first. `coverage` is there when it was asked for."""
 
     image_id: str
     predictions: list[Prediction]
     decision: Decision
+    coverage: ClassesAtCoverage | None = None
     model: Model
     revision: int
 
@@ -89,97 +98,54 @@ class ExplainedClass(Answer):
     rest: float
 
 
+class Difference(Answer):
+    """What one attribute adds to the difference of two scores: v times z, less v times z_versus."""
+
+    attribute: str
+    v: float
+    z: float
+    z_versus: float
+    contribution: float
+
+
+class Contrast(Answer):
+    """Why one class and not the other: the contributions sum to `score_difference`."""
+
+    versus: str
+    label: str
+    seen: bool
+    score: float
+    calibrated_score: float
+    score_difference: float
+    gamma_difference: float
+    calibrated_difference: float
+    contributions: list[Difference]
+
+
+class AttributeEdit(Answer):
+    """An attribute changed."""
+
+    attribute: str
+    before: float
+    after: float
+
+
+class Edits(Answer):
+    """The fewest edits with which a class would be the answer; either list is None where no edits suffice."""
+
+    class_id: str
+    instead_of: str
+    class_degrees: list[AttributeEdit] | None
+    photo_attributes: list[AttributeEdit] | None
+
+
 class Explanation(Answer):
-    """What a photo shows, and why it fits a class."""
+    """What a photo shows, and why it fits a class. `contrast` and `edits` are there when they were asked for."""
 
     image_id: str
     grounding: list[GroundedPromptSet]
     explained: ExplainedClass = Field(alias="class")
+    contrast: Contrast | None = None
+    edits: Edits | None = None
     model: Model
     revision: int
-
-
-class Degree(Answer):
-    """How strongly a class has an attribute."""
-
-    key: str
-    degree: float
-
-
-class Understood(Degree):
-    """An attribute of a new class, and for prompts the phrase it was read from."""
-
-    phrase: str | None = None
-    how: str | None = None
-    confidence: float | None = None
-
-
-class Interpretation(Answer):
-    """A description as the service understood it."""
-
-    attributes: list[Understood]
-    words_not_used: list[str]
-    prompt_sets_assumed: list[str]
-
-
-class ClassSummary(Answer):
-    """One class of a class space. `kind` says how it was described: bundle, vector, mapping or prompt."""
-
-    id: str
-    label: str
-    seen: bool
-    kind: str
-
-
-class ClassPage(Answer):
-    """A page of classes; `total` counts those of all pages."""
-
-    classes: list[ClassSummary]
-    total: int
-    revision: int
-
-
-class ClassDetail(ClassSummary):
-    """A class with all its attributes."""
-
-    attributes: list[Degree]
-    prompt: str | None = None
-    created_at: str | None = None
-    revision: int
-
-
-class StoredClass(ClassSummary):
-    """A class just stored, and how its description was understood."""
-
-    revision: int
-    interpretation: Interpretation
-
-
-class DeletedClass(Answer):
-    """A class just deleted."""
-
-    id: str
-    revision: int
-
-
-class SchemaAttribute(Answer):
-    """One attribute; `index` is its place in a class vector."""
-
-    index: int
-    key: str
-    name: str
-
-
-class PromptSet(Answer):
-    """Attributes that answer the same question."""
-
-    prompt: str
-    attributes: list[SchemaAttribute]
-
-
-class Schema(Answer):
-    """All attributes the model knows."""
-
-    model_id: str
-    count: int
-    prompt_sets: list[PromptSet]

@@ -1,4 +1,7 @@
-"""One request of the API as data, made and read in the same way by the synchronous and the asynchronous client."""
+"""One request of the API as data, made and read in the same way by both clients.
+
+Those of photos and the model are here, those of classes in class_calls.py.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from duet_client.answers import (
-    Candidates,
-    ClassDetail,
-    Classification,
-    ClassPage,
-    DeletedClass,
-    Explanation,
-    Schema,
-    StoredClass,
-)
+from duet_client.answers import Classification, Explanation
+from duet_client.class_answers import Tagged
 from duet_client.errors import UnexpectedAnswer
-from duet_client.rows import NewClass
+from duet_client.model_answers import CalibrationState, ModelAnswer, Schema
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Photo = bytes | Path
@@ -44,7 +38,9 @@ class Call(Generic[Reply]):
     answer: type[Reply]
     query: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
-    photo: bytes | None = None
+    content: bytes | None = None
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = True
 
     def arguments(self) -> dict[str, Any]:
@@ -53,14 +49,16 @@ class Call(Generic[Reply]):
         chosen: dict[str, Any] = {"method": self.method, "url": self.path, "params": query}
         if self.body is not None:
             chosen["json"] = self.body
-        if self.photo is not None:
-            chosen |= {"content": self.photo, "headers": {"Content-Type": _kind(self.photo)}}
+        if self.content is not None:
+            chosen |= {"content": self.content, "headers": {"Content-Type": self.content_type}}
+        if self.headers:
+            chosen["headers"] = chosen.get("headers", {}) | dict(self.headers)
         return chosen
 
-    def read(self, body: bytes) -> Reply:
+    def read(self, body: bytes, headers: Mapping[str, str]) -> Reply:
         """The answer. Raises UnexpectedAnswer."""
         try:
-            return self.answer.model_validate_json(body)
+            answer = self.answer.model_validate_json(body)
         except ValidationError as error:
             got = body[:120].decode("utf-8", "replace")
             first = error.errors(include_url=False)[0]
@@ -68,20 +66,48 @@ class Call(Generic[Reply]):
                 f"{self.method} {self.path} was not answered by a DUET service of this version: "
                 f"{'.'.join(map(str, first['loc']))}: {first['msg']}; got {got!r}"
             ) from None
+        if isinstance(answer, Tagged):
+            answer.tag(headers.get("etag", ""))
+        return answer
 
 
-def classify(photo: Photo, top_k: int, candidates: Candidates, space: str) -> Call[Classification]:
+class Download(BaseModel):
+    """An answer that is a file."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileCall(Call[Download]):
+    """A request that is answered with a file of this content type."""
+
+    answer: type[Download] = Download
+    kind: str
+
+    def read(self, body: bytes, headers: Mapping[str, str]) -> Download:
+        """The file. Raises UnexpectedAnswer."""
+        got = headers.get("content-type", "").partition(";")[0]
+        if got != self.kind:
+            told = f"{self.method} {self.path} was answered with {got or 'no content type'}; {self.kind} was expected"
+            raise UnexpectedAnswer(told)
+        return Download(data=body)
+
+
+def classify(photo: Photo, **query: Any) -> Call[Classification]:
     """POST /classify."""
-    query = {"top_k": top_k, "candidates": candidates, "space": space}
-    return Call(method="POST", path="/classify", answer=Classification, query=query, photo=_bytes(photo))
+    return Call(method="POST", path="/classify", answer=Classification, query=query, **_photo(photo))
 
 
-def explain(shown: Photo | str, class_id: str | None, limit: int | None, space: str) -> Call[Explanation]:
+def explain(shown: Photo | str, **query: Any) -> Call[Explanation]:
     """GET /explain for an image id, POST /explain for a photo."""
-    query: dict[str, Any] = {"class_id": class_id, "limit": limit, "space": space}
     if isinstance(shown, str):
         return Call(method="GET", path="/explain", answer=Explanation, query=query | {"image_id": shown})
-    return Call(method="POST", path="/explain", answer=Explanation, query=query, photo=_bytes(shown))
+    return Call(method="POST", path="/explain", answer=Explanation, query=query, **_photo(shown))
+
+
+def heat_map(photo: Photo, **query: Any) -> FileCall:
+    """POST /explain/map."""
+    return FileCall(method="POST", path="/explain/map", kind="image/png", query=query, **_photo(photo))
 
 
 def attributes() -> Call[Schema]:
@@ -89,39 +115,34 @@ def attributes() -> Call[Schema]:
     return Call(method="GET", path="/attributes", answer=Schema)
 
 
-def list_classes(seen: bool | None, limit: int, offset: int, space: str) -> Call[ClassPage]:
-    """GET /classes, one page."""
-    chosen = None if seen is None else str(seen).lower()
-    query = {"seen": chosen, "limit": limit, "offset": offset, "space": space}
-    return Call(method="GET", path="/classes", answer=ClassPage, query=query)
+def model() -> Call[ModelAnswer]:
+    """GET /model."""
+    return Call(method="GET", path="/model", answer=ModelAnswer)
 
 
-def get_class(class_id: str, space: str) -> Call[ClassDetail]:
-    """GET /classes/{class_id}."""
-    return Call(method="GET", path=_class_path(class_id), answer=ClassDetail, query={"space": space})
+def calibration(method: str, space: str, gamma: float | None = None) -> Call[CalibrationState]:
+    """GET or DELETE /calibration."""
+    query = {"gamma": gamma, "space": space}
+    return Call(method=method, path="/calibration", answer=CalibrationState, query=query)
 
 
-def add_class(new: NewClass, space: str) -> Call[StoredClass]:
-    """POST /classes."""
-    body = new.model_dump(exclude_none=True)
-    query = {"space": space}
-    return Call(method="POST", path="/classes", answer=StoredClass, query=query, body=body, repeatable=False)
+def calibrate(labelled: Mapping[str, str], append: bool, space: str) -> Call[CalibrationState]:
+    """POST /calibration with photos classified before."""
+    photos = [{"image_id": image_id, "class_id": class_id} for image_id, class_id in labelled.items()]
+    body = {"photos": photos, "append": append}
+    return Call(
+        method="POST",
+        path="/calibration",
+        answer=CalibrationState,
+        query={"space": space},
+        body=body,
+        repeatable=not append,
+    )
 
 
-def delete_class(class_id: str, space: str) -> Call[DeletedClass]:
-    """DELETE /classes/{class_id}."""
-    path = _class_path(class_id)
-    return Call(method="DELETE", path=path, answer=DeletedClass, query={"space": space}, repeatable=False)
-
-
-def _class_path(class_id: str) -> str:
-    if class_id in ("", ".", ".."):
-        raise ValueError(f"got class id {class_id!r}; ids are such as 'painted-bunting'")
-    return f"/classes/{quote(class_id, safe='')}"
-
-
-def _bytes(photo: Photo) -> bytes:
-    return photo.read_bytes() if isinstance(photo, Path) else photo
+def _photo(photo: Photo) -> dict[str, Any]:
+    data = photo.read_bytes() if isinstance(photo, Path) else photo
+    return {"content": data, "content_type": _kind(data)}
 
 
 def _kind(photo: bytes) -> str:

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
-from duet_client import calls, importing
-from duet_client.answers import (
-    Candidates,
+from duet_client import calls, class_calls
+from duet_client.answers import Candidates, Classification, Explanation
+from duet_client.calls import Call, Photo
+from duet_client.class_answers import (
+    ChangedClass,
+    ChangedSpace,
     ClassDetail,
-    Classification,
     ClassPage,
     ClassSummary,
     DeletedClass,
-    Explanation,
-    Schema,
+    Imported,
+    LoggedWrite,
+    SpaceSummary,
     StoredClass,
 )
-from duet_client.calls import Call, Photo
 from duet_client.connection import DEFAULT_SPACE, PAGE, TIMEOUT, options
-from duet_client.errors import DuetError, NotFound
+from duet_client.descriptions import ClassChange, FileKind, NewClass
 from duet_client.exchange import Outcome, Received, Wait, broken, exchange
+from duet_client.model_answers import CalibrationState, ModelAnswer, Schema
 from duet_client.paging import Pager
 from duet_client.retries import Retries
-from duet_client.rows import NewClass, Row, RowReport
 
 Reply = TypeVar("Reply", bound=BaseModel)
 
@@ -53,38 +56,135 @@ class DuetClient:
         self._http = httpx.Client(**options(server, key, timeout))
 
     def classify(
-        self, photo: Photo, *, top_k: int = 5, candidates: Candidates = "all", space: str = DEFAULT_SPACE
+        self,
+        photo: Photo,
+        *,
+        top_k: int = 5,
+        candidates: Candidates = "all",
+        gamma: float | None = None,
+        coverage: float | None = None,
+        space: str = DEFAULT_SPACE,
+        min_revision: int | None = None,
+        as_of: int | None = None,
     ) -> Classification:
-        """The best classes of a photo, given as bytes or as a path."""
-        return self._ask(calls.classify(photo, top_k, candidates, space))
+        """The best classes of a photo, given as bytes or as a path; with `coverage` also a set of classes."""
+        call = calls.classify(
+            photo,
+            top_k=top_k,
+            candidates=candidates,
+            gamma=gamma,
+            coverage=coverage,
+            space=space,
+            min_revision=min_revision,
+            as_of=as_of,
+        )
+        return self._ask(call)
 
     def explain(
-        self, shown: Photo | str, *, class_id: str | None = None, limit: int | None = None, space: str = DEFAULT_SPACE
+        self,
+        shown: Photo | str,
+        *,
+        class_id: str | None = None,
+        versus: str | None = None,
+        edits: bool = False,
+        limit: int | None = None,
+        gamma: float | None = None,
+        space: str = DEFAULT_SPACE,
+        min_revision: int | None = None,
+        as_of: int | None = None,
     ) -> Explanation:
-        """Why a photo fits a class; `shown` is the `image_id` of an answer, or a photo."""
-        return self._ask(calls.explain(shown, class_id, limit, space))
+        """Why a photo fits a class, and not `versus`; `shown` is the `image_id` of an answer, or a photo."""
+        call = calls.explain(
+            shown,
+            class_id=class_id,
+            versus=versus,
+            edits="true" if edits else None,
+            limit=limit,
+            gamma=gamma,
+            space=space,
+            min_revision=min_revision,
+            as_of=as_of,
+        )
+        return self._ask(call)
+
+    def heat_map(
+        self,
+        photo: Photo,
+        *,
+        class_id: str | None = None,
+        versus: str | None = None,
+        attribute: str | None = None,
+        space: str = DEFAULT_SPACE,
+    ) -> bytes:
+        """A PNG of where in the photo a class, its difference to `versus`, or an attribute is seen."""
+        call = calls.heat_map(photo, class_id=class_id, versus=versus, attribute=attribute, space=space)
+        return self._ask(call).data
 
     def attributes(self) -> Schema:
         """The attributes that classes are described with."""
         return self._ask(calls.attributes())
 
-    def add_class(self, new: NewClass, *, space: str = DEFAULT_SPACE) -> StoredClass:
-        """Register a class."""
-        return self._ask(calls.add_class(new, space))
+    def model(self) -> ModelAnswer:
+        """The model in work: its calibration, and what is known of its training."""
+        return self._ask(calls.model())
 
-    def get_class(self, class_id: str, *, space: str = DEFAULT_SPACE) -> ClassDetail:
+    def calibration(self, *, gamma: float | None = None, space: str = DEFAULT_SPACE) -> CalibrationState:
+        """The labelled photos of a space, and the coverage they are enough for."""
+        return self._ask(calls.calibration("GET", space, gamma))
+
+    def calibrate(
+        self, labelled: Mapping[str, str], *, append: bool = False, space: str = DEFAULT_SPACE
+    ) -> CalibrationState:
+        """Tell the class of photos classified before: `image_id` -> `class_id`."""
+        return self._ask(calls.calibrate(labelled, append, space))
+
+    def forget_calibration(self, *, space: str = DEFAULT_SPACE) -> CalibrationState:
+        """Forget the labelled photos of a space."""
+        return self._ask(calls.calibration("DELETE", space))
+
+    def add_class(self, new: NewClass, *, dry_run: bool = False, space: str = DEFAULT_SPACE) -> StoredClass:
+        """Register a class; a dry run only says how the description would be understood."""
+        return self._ask(class_calls.add_class(new, dry_run, space))
+
+    def replace_class(self, new: NewClass, *, if_match: str | None = None, space: str = DEFAULT_SPACE) -> ChangedClass:
+        """Store a class, new or in place of the one with its id; with `if_match` (an `etag`) only of that version."""
+        return self._ask(class_calls.replace_class(new, if_match, space))
+
+    def update_class(
+        self, class_id: str, change: ClassChange, *, if_match: str | None = None, space: str = DEFAULT_SPACE
+    ) -> ChangedClass:
+        """Change what `change` names; a seen class can be relabelled or hidden."""
+        return self._ask(class_calls.update_class(class_id, change, if_match, space))
+
+    def get_class(
+        self,
+        class_id: str,
+        *,
+        space: str = DEFAULT_SPACE,
+        min_revision: int | None = None,
+        as_of: int | None = None,
+    ) -> ClassDetail:
         """One class with all its attributes."""
-        return self._ask(calls.get_class(class_id, space))
+        call = class_calls.get_class(class_id, space=space, min_revision=min_revision, as_of=as_of)
+        return self._ask(call)
 
-    def delete_class(self, class_id: str, *, space: str = DEFAULT_SPACE) -> DeletedClass:
+    def delete_class(self, class_id: str, *, if_match: str | None = None, space: str = DEFAULT_SPACE) -> DeletedClass:
         """Delete a registered class."""
-        return self._ask(calls.delete_class(class_id, space))
+        return self._ask(class_calls.delete_class(class_id, if_match, space))
 
     def class_page(
-        self, *, seen: bool | None = None, limit: int = PAGE, offset: int = 0, space: str = DEFAULT_SPACE
+        self,
+        *,
+        seen: bool | None = None,
+        hidden: bool = False,
+        limit: int = PAGE,
+        offset: int = 0,
+        space: str = DEFAULT_SPACE,
+        as_of: int | None = None,
     ) -> ClassPage:
-        """One page of classes, seen ones first."""
-        return self._ask(calls.list_classes(seen, limit, offset, space))
+        """One page of classes, seen ones first; `hidden` asks for the seen ones that the space leaves out instead."""
+        call = class_calls.list_classes(seen, hidden, limit=limit, offset=offset, space=space, as_of=as_of)
+        return self._ask(call)
 
     def classes(
         self, *, seen: bool | None = None, page: int = PAGE, space: str = DEFAULT_SPACE, one_revision: bool = False
@@ -94,30 +194,39 @@ class DuetClient:
         while pager.more:
             yield from pager.take(self.class_page(seen=seen, limit=page, offset=pager.offset, space=space))
 
-    def import_classes(self, rows: Iterable[NewClass | Row], *, space: str = DEFAULT_SPACE) -> Iterator[RowReport]:
-        """Register classes one after the other; a report for each row as it is done.
+    def import_classes(
+        self, classes: Path | Iterable[NewClass], *, replace: bool = False, space: str = DEFAULT_SPACE
+    ) -> Imported:
+        """Store all of these classes under one revision, or none: a file (.jsonl, .csv) as it is, or classes.
 
-        A row that is wrong does not keep the next from being stored. Raises Unreachable, UnexpectedAnswer and
-        NotAuthorized, after which no row would fare better; rows reported till then are stored.
+        An id that exists is refused, or replaced when `replace` says so. Raises BadRequest and Conflict, whose
+        `problem.bad_rows` names the rows that are at fault.
         """
-        for row in importing.numbered(rows):
-            if row.new is None:
-                yield importing.unreadable(row)
-                continue
-            try:
-                report = importing.stored(row, self.add_class(row.new, space=space))
-            except DuetError as error:
-                report = importing.not_stored(row, error)
-            yield report
+        return self._ask(class_calls.import_classes(classes, replace, space))
 
-    def export_classes(self, *, space: str = DEFAULT_SPACE) -> Iterator[NewClass]:
-        """All registered classes as `import_classes` takes them; one that is deleted meanwhile is left out."""
-        for summary in self.classes(seen=False, space=space):
-            try:
-                detail = self.get_class(summary.id, space=space)
-            except NotFound:
-                continue
-            yield importing.as_new(detail)
+    def export_classes(self, *, kind: FileKind = "jsonl", space: str = DEFAULT_SPACE) -> bytes:
+        """All registered classes at one revision as a file that `import_classes` takes, degrees exact."""
+        return self._ask(class_calls.export_classes(kind, space)).data
+
+    def spaces(self) -> list[SpaceSummary]:
+        """All class spaces by name."""
+        return self._ask(class_calls.spaces()).spaces
+
+    def get_space(self, name: str) -> SpaceSummary:
+        """What the store says of a class space."""
+        return self._ask(class_calls.get_space(name))
+
+    def add_space(self, name: str, *, label: str = "", copy_of: str | None = None) -> ChangedSpace:
+        """Make an empty class space, or a copy of another."""
+        return self._ask(class_calls.add_space(name, label, copy_of))
+
+    def delete_space(self, name: str) -> ChangedSpace:
+        """Delete a class space with all its classes."""
+        return self._ask(class_calls.delete_space(name))
+
+    def log(self, *, before: int | None = None, limit: int = 100, space: str = DEFAULT_SPACE) -> list[LoggedWrite]:
+        """Who changed what in a space, and when, newest first; `before` is a revision to go on from."""
+        return self._ask(class_calls.log(before, limit, space)).entries
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -7,6 +7,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
+class BadRow(BaseModel):
+    """A row of an import that kept it from being stored: its number from 1, and the problem it would be on its own."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    row: int
+    id: str
+    problem: str
+    message: str
+
+
 class Problem(BaseModel):
     """An error as the service describes it (RFC 9457). Further members, such as `nearest`, are in `model_extra`."""
 
@@ -22,6 +33,11 @@ class Problem(BaseModel):
     allowed: Any = None
     example: Any = None
     errors: list[Any] = []
+
+    @property
+    def bad_rows(self) -> list[BadRow]:
+        """The rows for which an import was refused; the service names the first hundred."""
+        return [BadRow.model_validate(error) for error in self.errors if isinstance(error, dict) and "row" in error]
 
     @property
     def slug(self) -> str:

@@ -60,7 +60,7 @@ def exchange(call: Call[Reply], retries: Retries, server: str) -> Generator[Step
         attempt += 1
         outcome = yield Send()
         if isinstance(outcome, Received) and 200 <= outcome.status < 300:
-            return call.read(outcome.body)
+            return call.read(outcome.body, outcome.headers)
         retry_after = None
         if isinstance(outcome, Received):
             retry_after = retry_after_seconds(outcome.headers.get("retry-after"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from duet_client.answers import ClassPage, ClassSummary
+from duet_client.class_answers import ClassPage, ClassSummary
 from duet_client.errors import RevisionChanged
 
 

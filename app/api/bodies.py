@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable
 from typing import IO, Any, NoReturn, TypeVar
 
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -39,6 +40,23 @@ PHOTO_BODY: dict[str, Any] = {
     }
 }
 """How a photo body is shown in /docs."""
+
+
+def json_body(model: type[BaseModel]) -> dict[str, Any]:
+    """How a body of this model, which the route reads itself, is shown in /docs."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def whole(node: Any) -> Any:
+        if isinstance(node, list):
+            return [whole(part) for part in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return whole(parts[node["$ref"].rpartition("/")[2]])
+        return {name: whole(part) for name, part in node.items()}
+
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": whole(schema)}}}}
 
 
 async def read_photo(request: Request, settings: Settings) -> bytes:

@@ -9,45 +9,18 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.answers import Answer
-from app.api.bodies import IMAGE_TYPES, PHOTO_BODY, read_json, read_photo
-from app.api.deps import Gamma, Space, TheService, snapshot_of
+from app.api.bodies import IMAGE_TYPES, PHOTO_BODY, json_body, read_json, read_photo
+from app.api.deps import Gamma, Space, TheService, class_row, snapshot_of
 from app.engine.labelled import MOST_PHOTOS, Labelled
 from app.engine.margins import Margins, Question
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
-from app.registry.snapshot import Snapshot
 from app.service import Service
 from duet_core.runtime.conformal import order_statistic, photos_needed
 
 router = APIRouter(tags=["Decisions"])
 
 SHOWN_COVERAGES = (0.8, 0.9, 0.95, 0.99)
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["photos"],
-                    "properties": {
-                        "photos": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "required": ["image_id", "class_id"],
-                                "properties": {name: {"type": "string"} for name in ("image_id", "class_id")},
-                            },
-                        },
-                        "append": {"type": "boolean", "default": False},
-                    },
-                },
-                "example": {"photos": [{"image_id": "from POST /classify", "class_id": "painted-bunting"}]},
-            },
-            **PHOTO_BODY["requestBody"]["content"],
-        },
-    }
-}
 
 
 class LabelledAnswer(BaseModel):
@@ -62,10 +35,22 @@ class LabelledAnswer(BaseModel):
 class LabelledAnswers(BaseModel):
     """Labelled photos; with `append` they join those the space has, otherwise they take their place."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"photos": [{"image_id": "from POST /classify", "class_id": "yellow-headed-blackbird"}]}]
+        },
+    )
 
     photos: list[LabelledAnswer] = Field(min_length=1, max_length=MOST_PHOTOS)
     append: bool = False
+
+
+def _body() -> dict[str, Any]:
+    shown = json_body(LabelledAnswers)
+    shown["requestBody"]["content"] |= PHOTO_BODY["requestBody"]["content"]
+    return shown
 
 
 class CoverageReached(Answer):
@@ -90,12 +75,15 @@ class CalibrationState(Answer):
     revision: int = Field(description="Revision now; when it is another, the guarantee of sets is void.")
 
 
-@router.post("/calibration", summary="Tell the class of photos", openapi_extra=_BODY)
+@router.post("/calibration", summary="Tell the class of photos", openapi_extra=_body())
 async def calibrate(
     request: Request,
     response: Response,
     service: TheService,
-    class_id: Annotated[str | None, Query(max_length=64, description="What a photo sent as the body shows.")] = None,
+    class_id: Annotated[
+        str | None,
+        Query(max_length=64, description="What a photo sent as the body shows.", examples=["yellow-headed-blackbird"]),
+    ] = None,
     gamma: Gamma = None,
     space: Space = DEFAULT_SPACE,
 ) -> CalibrationState:
@@ -139,7 +127,7 @@ async def _photo(request: Request, response: Response, service: Service, class_i
     if class_id is None:
         raise Problem("invalid-calibration", "A photo needs its class_id.", {"example": "?class_id=painted-bunting"})
     snapshot = await snapshot_of(service, space, response)
-    _check_classes(snapshot, [class_id])
+    class_row(service, snapshot, class_id)
     with service.admission.place():
         image = await service.encode(await read_photo(request, service.settings))
     return Labelled(snapshot.revision, image.v[None], (class_id,))
@@ -152,7 +140,8 @@ async def _answers(request: Request, response: Response, service: Service, space
     except ValidationError as error:
         raise from_errors("invalid-calibration", error.errors(include_url=False)) from None
     snapshot = await snapshot_of(service, space, response)
-    _check_classes(snapshot, [photo.class_id for photo in told.photos])
+    for photo in told.photos:
+        class_row(service, snapshot, photo.class_id)
     images = [await service.states.find(photo.image_id) for photo in told.photos]
     unknown = [photo.image_id for photo, image in zip(told.photos, images, strict=True) if image is None]
     if unknown:
@@ -161,13 +150,6 @@ async def _answers(request: Request, response: Response, service: Service, space
         raise Problem("image-not-found", detail, {"got": unknown[:10]})
     v = np.stack([image.v for image in images if image is not None])
     return Labelled(snapshot.revision, v, tuple(photo.class_id for photo in told.photos)), told.append
-
-
-def _check_classes(snapshot: Snapshot, class_ids: list[str]) -> None:
-    unknown = sorted({class_id for class_id in class_ids if snapshot.classes.row(class_id) is None})
-    if unknown:
-        detail = f"Space {snapshot.space!r} has no class {unknown[0]!r}. Nothing was stored."
-        raise Problem("class-not-found", detail, {"got": unknown[:10]})
 
 
 async def _state(service: Service, response: Response, space: str, gamma: float | None) -> CalibrationState:

@@ -10,12 +10,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.answers import ChangedClass, DeletedClass, Interpretation, NearDuplicate
-from app.api.bodies import read_json
-from app.api.deps import Actor, ClassId, Space, TheService
+from app.api.bodies import json_body, read_json
+from app.api.deps import Actor, ClassId, Space, TheService, missing, revision_header
 from app.api.descriptions import NewClass, checked_label, describe, expiry
 from app.api.writing import (
     expected,
-    missing,
     near_duplicates,
     precondition_failed,
     shown_kind,
@@ -39,7 +38,7 @@ class ClassChange(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
-        json_schema_extra={"examples": [{"label": "Painted Bunting"}, {"hidden": True}, {"ttl_seconds": 3600}]},
+        json_schema_extra={"examples": [{"label": "Yellow-headed Blackbird"}, {"ttl_seconds": 3600}]},
     )
 
     label: str | None = Field(default=None, description="New name; of a seen class null gives the bundle's back.")
@@ -48,14 +47,15 @@ class ClassChange(BaseModel):
     ttl_seconds: int | None = Field(
         default=None, ge=1, le=10 * 366 * 86_400, description="Delete it after this time from now; null for never."
     )
-    hidden: bool | None = Field(default=None, description="Whether the space leaves this seen class out.")
+    hidden: bool | None = Field(default=None, description="Of a seen class: whether the space leaves it out.")
 
 
-def _body(model: type[BaseModel]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
-
-
-@router.put("/classes/{class_id}", summary="Create or replace a class", openapi_extra=_body(NewClass))
+@router.put(
+    "/classes/{class_id}",
+    summary="Create or replace a class",
+    openapi_extra=json_body(NewClass),
+    responses={201: {"description": "It was new.", "model": ChangedClass}},
+)
 async def replace_class(
     class_id: ClassId,
     request: Request,
@@ -87,7 +87,7 @@ async def replace_class(
     return _changed(described.record, written, described.interpretation, similar)
 
 
-@router.patch("/classes/{class_id}", summary="Change a class", openapi_extra=_body(ClassChange))
+@router.patch("/classes/{class_id}", summary="Change a class", openapi_extra=json_body(ClassChange))
 async def change_class(
     class_id: ClassId,
     request: Request,
@@ -150,7 +150,7 @@ async def delete_class(
     except WriteConflict:
         now = await service.store.get(space, class_id)
         raise (missing(class_id, space) if now is None else precondition_failed("The condition", now)) from None
-    response.headers["X-Registry-Revision"] = str(written.revision)
+    response.headers.update(revision_header(written.revision))
     return DeletedClass(id=class_id, revision=written.revision)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.answers import ClassDetail, ClassList, ClassSummary, Degree, NearDuplicate, NewClassAnswer
-from app.api.bodies import read_json
-from app.api.deps import NOW, Actor, AtMoment, ClassId, Space, TheService, snapshot_of
+from app.api.bodies import json_body, read_json
+from app.api.deps import NOW, Actor, AtMoment, ClassId, Space, TheService, class_row, snapshot_of
 from app.api.descriptions import Described, NewClass, describe
-from app.api.writing import etag, near_duplicates, not_in_snapshot, shown_kind, write, write_headers
+from app.api.writing import etag, near_duplicates, shown_kind, write, write_headers
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -20,16 +20,12 @@ from app.service import Service
 
 router = APIRouter(tags=["Classes"])
 
-NEW_CLASS_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": NewClass.model_json_schema()}}}
-}
-
 
 @router.post(
     "/classes",
     summary="Register a class",
     status_code=201,
-    openapi_extra=NEW_CLASS_BODY,
+    openapi_extra=json_body(NewClass),
     responses={200: {"description": "With `dry_run=true`: what would be stored.", "model": NewClassAnswer}},
 )
 async def register(
@@ -117,7 +113,12 @@ async def list_classes(
     return ClassList(classes=page, total=len(rows), revision=snapshot.revision)
 
 
-@router.get("/classes/{class_id}", summary="One class with its attributes", responses={304: {"description": "As was."}})
+@router.get(
+    "/classes/{class_id}",
+    summary="One class with its attributes",
+    response_model=ClassDetail,
+    responses={304: {"description": "If-None-Match names its ETag: it is as it was."}},
+)
 async def get_class(
     class_id: ClassId,
     request: Request,
@@ -125,12 +126,10 @@ async def get_class(
     service: TheService,
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
-) -> Any:
+) -> ClassDetail | Response:
     """One class with the degrees of all its attributes; its ETag is for If-Match, and If-None-Match here."""
     snapshot = await snapshot_of(service, space, response, moment)
-    row = snapshot.classes.row(class_id)
-    if row is None:
-        raise not_in_snapshot(service, snapshot, class_id)
+    row = class_row(service, snapshot, class_id)
     registered = snapshot.records.get(class_id)
     record = registered or snapshot.seen_changes.get(class_id)
     response.headers["ETag"] = etag(record)

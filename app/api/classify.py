@@ -93,4 +93,4 @@ def check_candidates(snapshot: Snapshot, candidates: Candidates) -> None:
     if candidates == "unseen" and not snapshot.records:
         detail = f"No class is registered in space {snapshot.space!r}, so no unseen class can be recognised."
         members = {"got": "candidates=unseen", "allowed": ["all", "seen"]}
-        raise Problem("no-unseen-classes", detail, members, revision_header(snapshot))
+        raise Problem("no-unseen-classes", detail, members, revision_header(snapshot.revision))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -95,14 +96,28 @@ async def snapshot_of(service: Service, space: str, response: Response, moment: 
     return snapshot
 
 
-def revision_header(snapshot: Snapshot) -> dict[str, str]:
-    """Which revision an answer is made from."""
-    return {"X-Registry-Revision": str(snapshot.revision)}
+def class_row(service: Service, snapshot: Snapshot, class_id: str) -> int:
+    """Row of a class. Raises Problem class-not-found, which names the revision looked at."""
+    row = snapshot.classes.row(class_id)
+    if row is None:
+        raise missing(class_id, snapshot.space, registry_headers(service, snapshot))
+    return row
+
+
+def missing(class_id: str, space: str, headers: Mapping[str, str] | None = None) -> Problem:
+    """No such class."""
+    detail = f"Space {space!r} has no class {class_id[:80]!r}."
+    return Problem("class-not-found", detail, {"got": class_id[:80]}, headers or {})
+
+
+def revision_header(revision: int) -> dict[str, str]:
+    """Which revision an answer is made from, or has made."""
+    return {"X-Registry-Revision": str(revision)}
 
 
 def registry_headers(service: Service, snapshot: Snapshot) -> dict[str, str]:
     """Which revision an answer is made from, and its age in seconds while the store is away."""
-    headers = revision_header(snapshot)
+    headers = revision_header(snapshot.revision)
     if service.follower.trouble(snapshot.space) is not None:
         headers["X-Registry-Stale"] = f"{service.follower.age_seconds(snapshot.space):.1f}"
     return headers

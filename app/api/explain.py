@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedPromptSet, PhotoAttribute
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.classify import model_of
 from app.api.contrast import contrast, edits_for
-from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, revision_header, snapshot_of
+from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, class_row, snapshot_of
 from app.engine.image_states import ImageState
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -39,16 +39,23 @@ Limit = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a client wants to know of a photo, from the query."""
+
+    class_id: ClassToExplain = None
+    versus: Versus = None
+    edits: Edits = False
+    limit: Limit = None
+    gamma: Gamma = None
+
+
 @router.get("/explain", summary="Explain a photo classified before")
 async def explain(
     response: Response,
     service: TheService,
     image_id: Annotated[str, Query(max_length=64, description="From the answer of POST /classify.")],
-    class_id: ClassToExplain = None,
-    versus: Versus = None,
-    edits: Edits = False,
-    limit: Limit = None,
-    gamma: Gamma = None,
+    asked: Annotated[Asked, Depends()],
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
 ) -> Explanation:
@@ -67,7 +74,6 @@ async def explain(
             f"No photo is known under this image_id; it is kept for {kept}. Send the photo to POST /explain.",
             {"got": image_id, "example": "curl -F image=@photo.jpg …/explain"},
         )
-    asked = _Asked(class_id, versus, edits, limit, gamma)
     return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 
 
@@ -76,11 +82,7 @@ async def explain_photo(
     request: Request,
     response: Response,
     service: TheService,
-    class_id: ClassToExplain = None,
-    versus: Versus = None,
-    edits: Edits = False,
-    limit: Limit = None,
-    gamma: Gamma = None,
+    asked: Annotated[Asked, Depends()],
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
 ) -> Explanation:
@@ -88,38 +90,25 @@ async def explain_photo(
     with service.admission.place():
         photo = await read_photo(request, service.settings)
         early = await snapshot_of(service, space, response, moment)
-        for asked_for in (class_id, versus):
-            _row(early, asked_for)
+        for asked_for in filter(None, (asked.class_id, asked.versus)):
+            class_row(service, early, asked_for)
         image = await service.encode(photo)
     image_id = await service.states.keep(image)
-    asked = _Asked(class_id, versus, edits, limit, gamma)
     return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a client wants to know of a photo."""
-
-    class_id: str | None
-    versus: str | None
-    edits: bool
-    limit: int | None
-    gamma: float | None
-
-
 async def _explanation(
-    service: Service, snapshot: Snapshot, image_id: str, image: ImageState, asked: _Asked
+    service: Service, snapshot: Snapshot, image_id: str, image: ImageState, asked: Asked
 ) -> Explanation:
-    for asked_for in (asked.class_id, asked.versus):
-        _row(snapshot, asked_for)
     gamma = service.gamma(snapshot, asked.gamma)
     ranking = await service.rank(image, snapshot.classes, top_k=2, candidates="all", gamma=gamma)
     best = ranking.predictions[0]
     class_id = asked.class_id or best.class_id
+    row = class_row(service, snapshot, class_id)
     keys = service.bundle.schema.keys
     against = changed = None
     if asked.versus is not None:
-        against = contrast(image.v, snapshot, _row(snapshot, class_id), _row(snapshot, asked.versus), gamma, keys)
+        against = contrast(image.v, snapshot, row, class_row(service, snapshot, asked.versus), gamma, keys)
     if asked.edits:
         others = [prediction.class_id for prediction in ranking.predictions[1:]]
         wanted = asked.versus or (class_id if class_id != best.class_id else next(iter(others), None))
@@ -136,7 +125,7 @@ async def _explanation(
     return Explanation(
         image_id=image_id,
         grounding=grounding,
-        class_=_explained(service, snapshot, image, class_id, asked.limit, gamma),
+        class_=_explained(service, snapshot, image, row, asked.limit, gamma),
         contrast=against,
         edits=changed,
         model=model_of(service, gamma),
@@ -144,20 +133,11 @@ async def _explanation(
     )
 
 
-def _row(snapshot: Snapshot, class_id: str | None) -> int:
-    """Row of the class asked for (of the first when none is). Raises Problem class-not-found."""
-    row = 0 if class_id is None else snapshot.classes.row(class_id)
-    if row is None:
-        detail = f"Space {snapshot.space!r} has no class {class_id!r}."
-        raise Problem("class-not-found", detail, {"got": class_id}, revision_header(snapshot))
-    return row
-
-
 def _explained(
-    service: Service, snapshot: Snapshot, image: ImageState, class_id: str, limit: int | None, gamma: float
+    service: Service, snapshot: Snapshot, image: ImageState, row: int, limit: int | None, gamma: float
 ) -> ExplainedClass:
     """The score of a class over all candidates (Eq. 22), attribute by attribute."""
-    classes, row = snapshot.classes, _row(snapshot, class_id)
+    classes = snapshot.classes
     z = classes.vector(row)  # (A,)
     parts = contributions(image.v, z)  # (A,)
     order = np.argsort(-parts, kind="stable")
@@ -165,7 +145,7 @@ def _explained(
     score, seen = float(parts.sum()), bool(classes.seen[row])
     keys = service.bundle.schema.keys
     return ExplainedClass(
-        class_id=class_id,
+        class_id=classes.class_id(row),
         label=classes.label(row),
         seen=seen,
         score=score,

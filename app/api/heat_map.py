@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.api.bodies import PHOTO_BODY, read_photo
-from app.api.deps import Space, TheService, snapshot_of
+from app.api.deps import Space, TheService, class_row, snapshot_of
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -42,7 +42,12 @@ class _Subject:
     summary="Where in the photo?",
     openapi_extra=PHOTO_BODY,
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The photo with its heat map."}},
+    responses={
+        200: {
+            "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "The photo with its heat map.",
+        }
+    },
 )
 async def heat_map(
     request: Request,
@@ -70,8 +75,8 @@ async def heat_map(
     with service.admission.place():
         photo = await read_photo(request, service.settings)
         snapshot = await snapshot_of(service, space, response)
-        for name in (class_id, versus):
-            _check_class(snapshot, name)
+        for name in filter(None, (class_id, versus)):
+            class_row(service, snapshot, name)
         _attribute_row(service, attribute)
         pixels = await service.photos.pixels(photo)
         image = await service.inference.encode(pixels)
@@ -83,11 +88,6 @@ async def heat_map(
     drawn = await asyncio.to_thread(_drawn, service.bundle.preprocessing, pixels, image.v, covered, subject)
     headers = {name: value for name, value in response.headers.items() if name.startswith("x-")}  # staleness
     return Response(drawn, media_type="image/png", headers=headers | {"X-Map-Of": quote(subject.name, safe=" :,()")})
-
-
-def _check_class(snapshot: Snapshot, class_id: str | None) -> None:
-    if class_id is not None and snapshot.classes.row(class_id) is None:
-        raise Problem("class-not-found", f"Space {snapshot.space!r} has no class {class_id!r}.", {"got": class_id})
 
 
 def _attribute_row(service: Service, attribute: str | None) -> int | None:
@@ -111,11 +111,10 @@ def _subject(
         return _Subject(service.bundle.schema.keys[row], weights)
     classes = snapshot.classes
     assert class_id is not None
-    own = classes.row(class_id)
-    other = None if versus is None else classes.row(versus)
-    assert own is not None
-    reference = service.bundle.classes.z.mean(axis=0) if other is None else classes.vector(other)
-    return _Subject(class_id if versus is None else f"{class_id} versus {versus}", classes.vector(own) - reference)
+    own = classes.vector(class_row(service, snapshot, class_id))
+    if versus is None:
+        return _Subject(class_id, own - service.bundle.classes.z.mean(axis=0))
+    return _Subject(f"{class_id} versus {versus}", own - classes.vector(class_row(service, snapshot, versus)))
 
 
 async def _covered(service: Service, pixels: NDArray[np.float32]) -> FloatArray:

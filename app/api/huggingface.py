@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from app.api.answers import Answer
-from app.api.bodies import MULTIPART_OVERHEAD, photo_from_base64, read_json
+from app.api.bodies import MULTIPART_OVERHEAD, json_body, photo_from_base64, read_json
 from app.api.candidate_labels import competing
 from app.api.deps import Space, TheService, snapshot_of
 from app.problems import from_errors
@@ -96,13 +96,7 @@ class LabelScore(Answer):
     score: float = Field(description="0…1; the scores of all labels sum to 1.")
 
 
-def _body() -> dict[str, Any]:
-    schema = ZeroShot.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema |= {"properties": schema["properties"] | {"parameters": schema.pop("$defs")["ZeroShotParameters"]}}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
-@router.post("/zero-shot-image-classification", summary="As Hugging Face does", openapi_extra=_body())
+@router.post("/zero-shot-image-classification", summary="As Hugging Face does", openapi_extra=json_body(ZeroShot))
 async def zero_shot(
     request: Request, response: Response, service: TheService, space: Space = DEFAULT_SPACE
 ) -> list[LabelScore]:

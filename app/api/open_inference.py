@@ -11,7 +11,7 @@ from pydantic import Field
 
 from app import __version__
 from app.api.answers import Answer
-from app.api.bodies import MULTIPART_OVERHEAD, photo_from_base64, read_body
+from app.api.bodies import MULTIPART_OVERHEAD, json_body, photo_from_base64, read_body
 from app.api.deps import TheService, snapshot_of
 from app.api.huggingface import example_photo
 from app.api.inference_outputs import OUTPUTS, InferParameters, classified, outputs_of, parameters_of
@@ -58,6 +58,18 @@ class ModelMetadata(Answer):
     outputs: list[TensorMetadata]
 
 
+class ServerLive(Answer):
+    """The process answers."""
+
+    live: bool
+
+
+class ServerReady(Answer):
+    """Photos can be classified."""
+
+    ready: bool
+
+
 class ModelReady(Answer):
     """Whether the model can be asked."""
 
@@ -81,17 +93,13 @@ class InferAnswer(Answer):
 
 
 def _infer_body() -> dict[str, Any]:
-    schema = InferRequest.model_json_schema()
-    definitions = schema.pop("$defs")
-    properties = schema["properties"]
-    properties["inputs"]["items"] = definitions["InputTensor"]
-    properties["outputs"]["anyOf"][0]["items"] = definitions["AskedOutput"]
+    body = json_body(InferRequest)
     image = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [example_photo()]}
-    schema["examples"] = [
+    body["requestBody"]["content"]["application/json"]["schema"]["examples"] = [
         {"inputs": [image], "parameters": {"top_k": 3}},
         {"id": "42", "inputs": [image], "outputs": [{"name": "class_id"}, {"name": "probability"}]},
     ]
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return body
 
 
 @router.get("", summary="The server")
@@ -101,16 +109,16 @@ async def server() -> ServerMetadata:
 
 
 @router.get("/health/live", summary="Is the process alive?")
-async def live() -> dict[str, bool]:
+async def live() -> ServerLive:
     """As /livez."""
-    return {"live": True}
+    return ServerLive(live=True)
 
 
 @router.get("/health/ready", summary="Can photos be classified?")
-async def ready(service: TheService) -> dict[str, bool]:
+async def ready(service: TheService) -> ServerReady:
     """As /readyz."""
     _check_ready(service)
-    return {"ready": True}
+    return ServerReady(ready=True)
 
 
 @router.get("/models/{model}", summary="The model's inputs and outputs")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.answers import ChangedSpace, Log, LoggedWrite, SpaceList, SpaceSummary
-from app.api.bodies import read_json
-from app.api.deps import SLUG, Actor, Space, TheService
+from app.api.bodies import json_body, read_json
+from app.api.deps import SLUG, Actor, Space, TheService, revision_header
 from app.api.writing import show
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.reading import read_all
-from app.registry.store import ABSENT, Act, Put, SpaceExists, SpaceInfo, SpaceMissing
+from app.registry.store import ABSENT, Act, Put, SpaceExists, SpaceInfo, SpaceMissing, StoreError
 from app.service import Service
 
 router = APIRouter(tags=["Class spaces"])
@@ -28,7 +29,12 @@ class NewSpace(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
-        json_schema_extra={"examples": [{"name": "warblers", "label": "Warblers", "copy_of": "default"}]},
+        json_schema_extra={
+            "examples": [
+                {"name": "warblers", "label": "Warblers"},
+                {"name": "draft", "label": "Draft of the default space", "copy_of": "default"},
+            ]
+        },
     )
 
     name: str = Field(pattern=SLUG, description="1 to 64 lower-case letters, digits and inner hyphens.")
@@ -36,7 +42,15 @@ class NewSpace(BaseModel):
     copy_of: str | None = Field(default=None, pattern=SLUG, description="Begin with all that this space has.")
 
 
-BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": NewSpace.model_json_schema()}}}}
+TO_THE_SPACE: dict[str, Any] = {
+    "links": {
+        "classes": {
+            "operationRef": "#/paths/~1spaces~1{space}~1classes/post",
+            "parameters": {"space": "$response.body#/name"},
+        }
+    }
+}
+"""Says in /docs which part of the answer the paths below /spaces/{space} want."""
 
 
 @router.get("/spaces", summary="List class spaces")
@@ -48,7 +62,13 @@ async def list_spaces(service: TheService) -> SpaceList:
     return SpaceList(spaces=[_summary(info) for info in await _spaces(service)])
 
 
-@router.post("/spaces", summary="Make or copy a class space", status_code=201, openapi_extra=BODY)
+@router.post(
+    "/spaces",
+    summary="Make or copy a class space",
+    status_code=201,
+    openapi_extra=json_body(NewSpace),
+    responses={201: TO_THE_SPACE},
+)
 async def make_space(request: Request, response: Response, service: TheService, actor: Actor) -> ChangedSpace:
     """Make an empty space, or a copy of another at one revision: its registered, hidden and relabelled classes."""
     data = await read_json(request, service.settings)
@@ -68,7 +88,7 @@ async def make_space(request: Request, response: Response, service: TheService, 
         raise Problem("space-exists", f"There is a space {new.name!r} already.", {"got": new.name}) from None
     await show(service, new.name)
     response.headers["Location"] = f"/spaces/{new.name}"
-    response.headers["X-Registry-Revision"] = str(written.revision)
+    response.headers.update(revision_header(written.revision))
     return ChangedSpace(name=new.name, revision=written.revision)
 
 
@@ -76,13 +96,13 @@ async def make_space(request: Request, response: Response, service: TheService, 
 async def get_space(name: SpaceName, response: Response, service: TheService) -> SpaceSummary:
     """What the store says of a space."""
     info = await _info(service, name)
-    response.headers["X-Registry-Revision"] = str(info.revision)
+    response.headers.update(revision_header(info.revision))
     return _summary(info)
 
 
 @router.delete("/spaces/{name}", summary="Delete a class space")
 async def delete_space(name: SpaceName, response: Response, service: TheService, actor: Actor) -> ChangedSpace:
-    """Delete a space with all its classes. Its log and its revision go on, should it be made again."""
+    """Delete a space with its classes and labelled photos. Its log and its revision go on, should it be made again."""
     if name == DEFAULT_SPACE:
         raise Problem("space-is-default", "The default space cannot be deleted.", {"got": name})
     try:
@@ -90,7 +110,9 @@ async def delete_space(name: SpaceName, response: Response, service: TheService,
     except SpaceMissing:
         raise _missing(name) from None
     await show(service, name)
-    response.headers["X-Registry-Revision"] = str(written.revision)
+    with contextlib.suppress(StoreError):  # what stays is of an older revision, and so vouches for nothing
+        await service.labelled.forget(name)
+    response.headers.update(revision_header(written.revision))
     return ChangedSpace(name=name, revision=written.revision)
 
 

@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 
 from app.api.answers import Imported, ImportedPair
 from app.api.bodies import read_file
-from app.api.deps import Actor, Space, TheService
+from app.api.deps import Actor, Space, TheService, revision_header
 from app.api.import_rows import FIELDS, FileKind, Rows, read_rows
 from app.api.writing import near, write
 from app.problems import Problem
@@ -30,6 +30,7 @@ from duet_core.runtime import class_vector
 router = APIRouter(tags=["Classes"])
 
 KINDS: dict[str, FileKind] = {"application/x-ndjson": "jsonl", "application/jsonl": "jsonl", "text/csv": "csv"}
+MEDIA: dict[FileKind, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 SPOOL_BYTES = 8 * 2**20
 MOST_COMPARED = 2_000
 """Largest import that is looked through for near duplicates."""
@@ -40,10 +41,17 @@ BODY: dict[str, Any] = {
         "required": True,
         "content": {
             "application/x-ndjson": {
-                "schema": {"type": "string"},
-                "example": '{"id": "a", "label": "A", "prompt": "…"}',
+                "schema": {
+                    "type": "string",
+                    "examples": ['{"id": "night-bird", "label": "Night Bird", "prompt": "a black bird, black bill"}\n'],
+                }
             },
-            "text/csv": {"schema": {"type": "string"}, "example": "id,label,wing color: blue\na,A,0.9"},
+            "text/csv": {
+                "schema": {
+                    "type": "string",
+                    "examples": ["id,label,wing color: blue,crown color: red\nflag-bird,Flag Bird,0.9,0.8\n"],
+                }
+            },
         },
     }
 }
@@ -81,7 +89,7 @@ async def import_classes(
         written = await write(service, space, [Put(record, expect) for record in rows.records], Act("import", actor))
     except WriteConflict as conflict:
         raise _existing(rows, conflict) from None
-    response.headers["X-Registry-Revision"] = str(written.revision)
+    response.headers.update(revision_header(written.revision))
     return Imported(
         imported=len(rows.records),
         revision=written.revision,
@@ -90,7 +98,12 @@ async def import_classes(
     )
 
 
-@router.get("/export", summary="Export all classes", response_class=StreamingResponse)
+@router.get(
+    "/export",
+    summary="Export all classes",
+    response_class=StreamingResponse,
+    responses={200: {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA.values()}}},
+)
 async def export_classes(
     service: TheService,
     format: Annotated[FileKind, Query(description="`jsonl` (JSON lines) or `csv`.")] = "jsonl",
@@ -101,13 +114,10 @@ async def export_classes(
     It is read from the store, so that degrees are exact: 503 while the store is away.
     """
     head, records = await read_all(service.store, space)
-    headers = {
-        "X-Registry-Revision": str(head.revision),
-        "Content-Disposition": f'attachment; filename="{space}-{head.revision}.{format}"',
-    }
+    name = f"{space}-{head.revision}.{format}"
+    headers = revision_header(head.revision) | {"Content-Disposition": f'attachment; filename="{name}"'}
     rows = _csv_rows(records, service) if format == "csv" else _json_rows(records)
-    media = "text/csv" if format == "csv" else "application/x-ndjson"
-    return StreamingResponse(_in_threads(rows), media_type=media, headers=headers)
+    return StreamingResponse(_in_threads(rows), media_type=MEDIA[format], headers=headers)
 
 
 def _existing(rows: Rows, conflict: WriteConflict) -> Problem:

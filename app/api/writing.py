@@ -10,9 +10,8 @@ import numpy as np
 from fastapi import Request, Response
 
 from app.api.answers import ClassKind, NearDuplicate
-from app.api.deps import registry_headers
+from app.api.deps import revision_header
 from app.problems import Problem
-from app.registry.snapshot import Snapshot
 from app.registry.store import ABSENT, ANY, PRESENT, Act, Change, ClassRecord, StoreError, Written
 from app.service import Service
 from duet_core.classes import FloatArray
@@ -25,7 +24,11 @@ NEAR_SHOWN = 5
 
 def etag(record: ClassRecord | None) -> str:
     """Names one version of a class; a seen class that the space did not change has version 0."""
-    return '"0-0"' if record is None else f'"{record.version}-{record.revision}"'
+    return _tag(record) if record is not None else '"0-0"'
+
+
+def _tag(version: ClassRecord | Written) -> str:
+    return f'"{version.version}-{version.revision}"'
 
 
 def expected(request: Request, current: ClassRecord | None) -> int | None:
@@ -61,11 +64,6 @@ def shown_kind(record: ClassRecord | None) -> ClassKind:
     return "bundle" if record is None or record.kind == "seen" else record.kind
 
 
-def missing(class_id: str, space: str) -> Problem:
-    """No such class."""
-    return Problem("class-not-found", f"Space {space!r} has no class {class_id[:80]!r}.", {"got": class_id[:80]})
-
-
 async def write(service: Service, space: str, changes: Sequence[Change], act: Act) -> Written:
     """Store, count and show; see ClassStore.write for what is raised."""
     written = await service.store.write(space, changes, act)
@@ -82,8 +80,8 @@ async def show(service: Service, space: str) -> None:
 
 def write_headers(response: Response, written: Written) -> None:
     """The ETag of the class just written, and the revision to give as `min_revision` to other replicas."""
-    response.headers["ETag"] = f'"{written.version}-{written.revision}"'
-    response.headers["X-Registry-Revision"] = str(written.revision)
+    response.headers["ETag"] = _tag(written)
+    response.headers.update(revision_header(written.revision))
 
 
 async def near_duplicates(service: Service, space: str, record: ClassRecord) -> list[NearDuplicate]:
@@ -110,9 +108,3 @@ def near(classes: ClassSet, class_id: str, z: FloatArray) -> list[NearDuplicate]
         )
         for row in found
     ]
-
-
-def not_in_snapshot(service: Service, snapshot: Snapshot, class_id: str) -> Problem:
-    """No such class at this revision."""
-    problem = missing(class_id, snapshot.space)
-    return Problem(problem.slug, problem.detail, problem.members, registry_headers(service, snapshot))

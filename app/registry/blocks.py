@@ -81,7 +81,7 @@ def blocks_of(records: Sequence[ClassRecord]) -> Iterator[RecordView]:
         norms: FloatArray = np.linalg.norm(degrees, axis=1).astype(np.float32)
         light = tuple(_light(record) for record in part)
         z: FloatArray = (degrees / norms[:, None]).astype(np.float32, copy=False)
-        yield RecordView.of(_block(light, z, norms))
+        yield RecordView.of(block_of(light, z, norms))
 
 
 def tidy(views: Sequence[RecordView]) -> tuple[RecordView, ...]:
@@ -105,10 +105,11 @@ def merged(views: Sequence[RecordView]) -> RecordView:
     records = tuple(chain.from_iterable(view.records() for view in views))
     z = np.concatenate([view.block.classes.z[view.shown.live_rows] for view in views])
     norms = np.concatenate([view.block.norms[view.shown.live_rows] for view in views])
-    return RecordView.of(_block(records, z, norms))
+    return RecordView.of(block_of(records, z, norms))
 
 
-def _block(records: tuple[ClassRecord, ...], z: FloatArray, norms: FloatArray) -> RecordBlock:
+def block_of(records: tuple[ClassRecord, ...], z: FloatArray, norms: FloatArray) -> RecordBlock:
+    """Records without degrees, their class vectors z (N, A), and the norms (N,) of their degrees."""
     z.setflags(write=False)
     classes = ClassBlock(
         ids=tuple(record.id for record in records),

@@ -22,10 +22,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from app.registry.blocks import RecordBlock, RecordView
+from app.registry.blocks import RecordBlock, RecordView, block_of
 from app.registry.snapshot import SeenClasses, Snapshot
 from app.registry.store import ClassRecord, Head
-from duet_core.runtime import ClassBlock
 
 log = logging.getLogger("duet.registry")
 
@@ -141,15 +140,7 @@ class Copies:
         with (folder / name).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             z, norms = arrays["z"], arrays["norms"]
             records = tuple(map(_record, json.loads(arrays["records"].tobytes())))
-        z.setflags(write=False)
-        classes = ClassBlock(
-            ids=tuple(record.id for record in records),
-            labels=tuple(record.label for record in records),
-            seen=np.zeros(len(records), dtype=np.bool_),
-            z=z,
-        )
-        revisions = np.array([record.revision for record in records], dtype=np.int64)
-        block = RecordBlock(classes=classes, records=records, norms=norms, revisions=revisions)
+        block = block_of(records, z, norms)
         self._files[block] = name
         return block
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from duet_client import write_rows
+from duet_client.descriptions import file_kind
 from duet_core.commands.remote import connect
 
 
 def run(file: Path, *, server: str | None = None, key: str | None = None, space: str = "default") -> str:
-    """Write the registered classes of a running service to a file that `duet classes import` reads.
-
-    A class that was described by a sentence is written as that sentence, another by the degrees of all attributes.
+    """Write the registered classes of a running service, at one revision, to a file `duet classes import` reads.
 
     Args:
         file: a .jsonl or .csv file; one that exists is replaced when all classes are read.
@@ -19,5 +17,13 @@ def run(file: Path, *, server: str | None = None, key: str | None = None, space:
         key: API key, where the service asks for one; better kept in DUET_KEY than typed.
         space: the class space.
     """
+    kind = file_kind(file)
     with connect(server, key) as duet:
-        return f"{write_rows(file, duet.export_classes(space=space))} classes written to {file}"
+        data = duet.export_classes(kind=kind, space=space)
+    draft = file.with_name(f".{file.name}.part")
+    try:
+        draft.write_bytes(data)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return f"space {space} written to {file}, {len(data)} bytes"

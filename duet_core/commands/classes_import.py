@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_format
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from duet_client import RowReport, ServiceError, read_rows
+from duet_client import BadRequest, Conflict, Imported
 from duet_core.commands.remote import connect
 
 
@@ -17,49 +15,35 @@ def run(
     server: str | None = None,
     key: str | None = None,
     space: str = "default",
-    skip_existing: bool = False,
+    replace: bool = False,
     json: bool = False,
 ) -> Iterator[str]:
-    """Describe the classes of a file to a running service, row by row, and report what became of each row.
+    """Store the classes of a file in a running service, all of them or none. Says what was stored, or every bad row.
 
-    JSON lines: {"id": …, "label": …, "prompt": …} or "attributes" in place of "prompt". CSV: the columns id, label,
-    prompt and attributes. A row that is wrong is reported and the next one is read; the exit code is then 2.
+    JSON lines: {"id": …, "label": …, "prompt": …} or "attributes" in place of "prompt". CSV: the columns id, label, and
+    prompt or attributes such as "wing color: blue". A line of `duet classes export` is taken as well.
 
     Args:
-        file: a .jsonl or .csv file, as `duet classes export` writes them.
+        file: a .jsonl or .csv file.
         server: address of the service; default DUET_SERVER, else http://localhost:8000.
         key: API key, where the service asks for one; better kept in DUET_KEY than typed.
         space: the class space.
-        skip_existing: take a class that exists already for a success; it stays as it is.
-        json: print one JSON object a row instead of text.
+        replace: replace classes that exist; without it they are bad rows.
+        json: print JSON instead of text: the service's answer, or one object a bad row.
     """
-    count: Counter[str] = Counter()
     with connect(server, key) as duet:
-        for report in duet.import_classes(read_rows(file), space=space):
-            count[report.outcome] += 1
-            yield _as_json(report) if json else _as_text(report)
-    summary = ", ".join(f"{number} {outcome}" for outcome, number in count.items()) or "no rows"
-    bad = sum(count.values()) - count["stored"] - (count["exists"] if skip_existing else 0)
-    if bad:
-        raise ValueError(f"{bad} of {sum(count.values())} rows were not stored ({summary}); they are reported above")
-    if not json:
-        yield summary
+        try:
+            imported = duet.import_classes(file, replace=replace, space=space)
+        except (BadRequest, Conflict) as error:
+            for row in error.problem.bad_rows:
+                yield row.model_dump_json() if json else f"row {row.row}: {row.id or '?'}: {row.message}"
+            raise
+    yield imported.model_dump_json() if json else "\n".join(_as_text(imported, space))
 
 
-def _as_text(report: RowReport) -> str:
-    if isinstance(report.error, ServiceError):
-        why = f": {report.error.problem.detail}"
-    else:
-        why = f": {report.error}" if report.error else ""
-    return f"line {report.line}: {report.outcome:<8} {report.id or ''}{why}"
-
-
-def _as_json(report: RowReport) -> str:
-    row: dict[str, object] = {"line": report.line, "id": report.id, "outcome": report.outcome}
-    if isinstance(report.error, ServiceError):
-        row["problem"] = report.error.problem.model_dump(mode="json", exclude_none=True)
-    elif report.error:
-        row["mistake"] = str(report.error)
-    if report.stored:
-        row["revision"] = report.stored.revision
-    return json_format.dumps(row, ensure_ascii=False)
+def _as_text(imported: Imported, space: str) -> Iterator[str]:
+    yield f"stored {imported.imported} classes in space {space}, revision {imported.revision}"
+    for pair in imported.near_duplicates:
+        yield f"  {pair.imported_id} can hardly be told from {pair.class_id} (similarity {pair.similarity:.3f})"
+    if not imported.near_duplicates_checked:
+        yield "  too many to look for near duplicates"

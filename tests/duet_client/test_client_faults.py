@@ -28,8 +28,9 @@ FAST = Retries(attempts=3, first=0.01, longest=0.02)
 SCHEMA = {"model_id": "tiny", "count": 0, "prompt_sets": []}
 BUSY = {"type": "/problems/overloaded", "title": "Overloaded", "status": 503, "detail": "full", "advice": "Later."}
 TAKEN = {"type": "/problems/class-exists", "title": "Class exists", "status": 409, "detail": "taken", "got": "dodo"}
-STORED = {"id": "dodo", "label": "Dodo", "seen": False, "kind": "prompt", "revision": 1} | {
-    "interpretation": {"attributes": [], "words_not_used": [], "prompt_sets_assumed": []}
+STORED = {"id": "dodo", "label": "Dodo", "seen": False, "kind": "prompt", "version": 1, "revision": 1} | {
+    "near_duplicates": [],
+    "interpretation": {"attributes": [], "words_not_used": [], "prompt_sets_assumed": []},
 }
 DODO = NewClass(id="dodo", label="Dodo", prompt="a large grey bird")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -11,24 +10,17 @@ from pathlib import Path
 import pytest
 
 from duet_client import (
-    AsyncDuetClient,
     BadRequest,
     Conflict,
     DuetClient,
     NewClass,
     NotFound,
-    Row,
-    RowMistake,
-    RowReport,
-    read_rows,
 )
 from duet_core.cli import main
 from tests.service_process import ROOT, ServiceProcess
-from tests.tiny_bundle import ALL_BLUE, SCHEMA, SEEN, degrees, picture_bytes
+from tests.tiny_bundle import ALL_BLUE, SCHEMA, SEEN, picture_bytes
 
 BLUE = NewClass(id="blue-bird", label="Blue Bird", attributes=ALL_BLUE)
-SENTENCE = NewClass(id="small-bird", label="Small Bird", prompt="a small bird with a blue crown and green wings")
-VECTOR = NewClass(id="vector-bird", label="Vector Bird", attributes=[float(x) for x in degrees(ALL_BLUE)])
 
 
 def test_a_class_from_description_to_explanation(service: ServiceProcess, space: str, tmp_path: Path) -> None:
@@ -65,89 +57,6 @@ def test_odd_ids_stay_one_part_of_the_path(service: ServiceProcess, space: str, 
     assert missing.value.problem.slug in ("class-not-found", "not-found")
 
 
-def outcomes(reports: list[RowReport]) -> list[tuple[int, str | None, str]]:
-    return [(report.line, report.id, report.outcome) for report in reports]
-
-
-BAD = NewClass(id="Bad Id", label="X", prompt="red")
-ROWS: list[NewClass | Row] = [BLUE, BAD, Row(30, None, "no JSON"), BLUE, SENTENCE]
-EXPECTED = [
-    (1, "blue-bird", "stored"),
-    (2, "Bad Id", "refused"),
-    (30, None, "refused"),
-    (4, "blue-bird", "exists"),
-    (5, "small-bird", "stored"),
-]
-
-
-def test_an_import_reports_every_row(service: ServiceProcess, space: str) -> None:
-    with DuetClient(service.url) as duet:
-        reports = list(duet.import_classes(ROWS, space=space))
-        assert outcomes(reports) == EXPECTED
-        assert [type(report.error) for report in reports] == [type(None), BadRequest, RowMistake, Conflict, type(None)]
-        assert [found.id for found in duet.classes(seen=False, space=space)] == ["blue-bird", "small-bird"]
-
-
-def test_the_asynchronous_client_does_the_same(service: ServiceProcess, space: str) -> None:
-    async def everything() -> None:
-        async with AsyncDuetClient(service.url) as duet:
-            assert outcomes([r async for r in duet.import_classes(ROWS, space=space)]) == EXPECTED
-            photos = [duet.classify(picture_bytes(colour), space=space) for colour in ("blue", "red") * 4]
-            best = [answer.predictions[0].class_id for answer in await asyncio.gather(*photos)]
-            assert best == ["blue-bird", "red-bird"] * 4
-            assert [found.id async for found in duet.classes(space=space, page=1)] == [*SEEN, "blue-bird", "small-bird"]
-            assert [new.id async for new in duet.export_classes(space=space)] == ["blue-bird", "small-bird"]
-            explained = await duet.explain(picture_bytes("blue"), space=space)
-            assert explained.explained.class_id == "blue-bird"
-            assert (await duet.attributes()).count == len(SCHEMA)
-            assert (await duet.delete_class("blue-bird", space=space)).id == "blue-bird"
-            with pytest.raises(NotFound):
-                await duet.get_class("blue-bird", space=space)
-
-    asyncio.run(everything())
-
-
-@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
-def test_an_export_read_into_another_space_gives_the_same_classes(
-    service: ServiceProcess, space: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
-) -> None:
-    file, other = tmp_path / f"classes.{suffix}", f"{space}-2"
-    where = ["--server", service.url, "--space"]
-    with DuetClient(service.url) as duet:
-        assert {r.outcome for r in duet.import_classes([BLUE, SENTENCE, VECTOR], space=space)} == {"stored"}
-        assert main(["classes", "export", str(file), *where, space]) == 0
-        assert f"3 classes written to {file}" in capsys.readouterr().out
-        assert main(["classes", "import", str(file), *where, other]) == 0
-        assert capsys.readouterr().out.splitlines()[-1] == "3 stored"
-        for new in (BLUE, SENTENCE, VECTOR):
-            one, two = (duet.get_class(new.id, space=name) for name in (space, other))
-            assert (one.label, one.prompt, one.attributes) == (two.label, two.prompt, two.attributes)
-
-
-def test_the_import_command_reports_rows_and_fails(
-    service: ServiceProcess, space: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "classes.jsonl"
-    lines = [BLUE.model_dump_json(exclude_none=True), "{", '{"id": "x", "label": "X", "prompt": "of the"}']
-    file.write_text("\n".join([*lines, lines[0]]))
-    command = ["classes", "import", str(file), "--server", service.url, "--space", space]
-    assert main(command) == 2
-    printed = capsys.readouterr()
-    assert [line.split()[:3] for line in printed.out.splitlines()] == [
-        ["line", "1:", "stored"],
-        ["line", "2:", "refused"],
-        ["line", "3:", "refused"],
-        ["line", "4:", "exists"],
-    ]
-    assert "no attribute was understood" in printed.out
-    assert "3 of 4 rows were not stored (1 stored, 2 refused, 1 exists)" in printed.err
-
-    file.write_text(lines[0])
-    assert main([*command, "--skip-existing", "--json"]) == 0
-    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (row["line"], row["outcome"], row["problem"]["type"]) == (1, "exists", "/problems/class-exists")
-
-
 def test_add_list_classify_delete(
     service: ServiceProcess,
     space: str,
@@ -158,7 +67,10 @@ def test_add_list_classify_delete(
     monkeypatch.setenv("DUET_SERVER", service.url)
     (tmp_path / "blue.png").write_bytes(picture_bytes("blue"))
     words = "a bird with a blue crown and blue wings, singing"
-    assert main(["classes", "add", "blue-bird", "--prompt", words, "--space", space]) == 0
+    described = ["classes", "add", "blue-bird", "--prompt", words, "--space", space]
+    assert main([*described, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("blue-bird (Blue Bird) would be understood so; nothing was stored\n")
+    assert main(described) == 0
     out = capsys.readouterr().out
     assert out.startswith("stored blue-bird (Blue Bird), revision 1\n")
     assert "crown color: blue  from" in out
@@ -186,7 +98,8 @@ def test_add_list_classify_delete(
         (["classes", "list", "--server", "http://127.0.0.1:1"], "no answer from http://127.0.0.1:1, asked 4 times"),
         (["classify", "none.png"], "none.png"),
         (["classes", "add", "x", "--attributes", "{"], 'such as {"breast color: red": 0.9}'),
-        (["classes", "import", "none.txt"], "read from .jsonl"),
+        (["classes", "import", "none.txt"], "none.txt"),
+        (["classes", "export", "none.txt"], "files of classes are .jsonl"),
         (["classes", "fly"], "no command 'classes fly'"),
     ],
 )
@@ -202,12 +115,3 @@ def test_the_client_needs_nothing_of_the_service() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_rows_of_a_file_can_be_handed_to_the_client(service: ServiceProcess, space: str, tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("id,label,prompt\na,A,a red bird\nb,B\n")
-    with DuetClient(service.url) as duet:
-        assert outcomes(list(duet.import_classes(read_rows(tmp_path / "x.csv"), space=space))) == [
-            (2, "a", "stored"),
-            (3, "b", "refused"),
-        ]

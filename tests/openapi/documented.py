@@ -60,7 +60,7 @@ class IncompleteDocument(Exception):
 
 
 def examples(method: str, path: str, operation: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[Example]:
-    """The requests shown for one operation; `known` holds what earlier answers gave, by parameter name.
+    """The requests shown for one operation; `known` holds what earlier answers gave, by name of parameter or member.
 
     Raises IncompleteDocument.
     """
@@ -73,11 +73,13 @@ def examples(method: str, path: str, operation: Mapping[str, Any], known: Mappin
             parameters[name] = shown[0]
         elif parameter.get("required"):
             raise IncompleteDocument(f"{method.upper()} {path}: no example for the parameter {name!r}")
-    for body in _bodies(method, path, operation):
+    for body in _bodies(method, path, operation, known):
         yield Example(method.upper(), path, operation, parameters, body)
 
 
-def _bodies(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _bodies(
+    method: str, path: str, operation: Mapping[str, Any], known: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
     if "requestBody" not in operation:
         yield {}
         return
@@ -92,8 +94,20 @@ def _bodies(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[Ma
             yield {"content": photo(kind), "headers": {"Content-Type": kind}}
         elif not content["schema"].get("examples"):
             raise IncompleteDocument(f"{method.upper()} {path}: no example of a body of {kind}")
+        elif kind == "application/json":
+            yield from ({"json": _filled(shown, known)} for shown in content["schema"]["examples"])
         else:
-            yield from ({"json": shown} for shown in content["schema"]["examples"])
+            headers = {"Content-Type": kind}
+            yield from ({"content": shown.encode(), "headers": headers} for shown in content["schema"]["examples"])
+
+
+def _filled(shown: Any, known: Mapping[str, Any]) -> Any:
+    """An example with the members that an earlier answer knows better: a photo's id cannot be made up."""
+    if isinstance(shown, list):
+        return [_filled(part, known) for part in shown]
+    if isinstance(shown, dict):
+        return {name: known.get(name, _filled(part, known)) for name, part in shown.items()}
+    return shown
 
 
 def links(example: Example, answer: httpx.Response) -> dict[str, Any]:
@@ -116,8 +130,10 @@ def mistakes(document: Document, operation: Mapping[str, Any], answer: httpx.Res
     if documented is None or kind not in documented.get("content", {}):
         return [f"{answer.status_code} with {kind} is not documented: {answer.text[:300]}"]
     schema = documented["content"][kind].get("schema")
-    if kind == "text/plain" or schema is None:
-        return []
+    if schema is None or schema == {"type": "string", "format": "binary"}:
+        return []  # a picture, or Prometheus's own format
+    if not kind.endswith("json") or kind == "application/x-ndjson":
+        return schema_mistakes(document, schema, answer.text)
     return schema_mistakes(document, closed(schema), json.loads(answer.text))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.openapi.documented import (
     examples,
     links,
     mistakes,
+    photo,
     schema_mistakes,
 )
 from tests.service_process import ServiceProcess
@@ -28,8 +30,10 @@ DOCUMENT: dict[str, Any] = json.loads(CHECKED_IN.read_text(encoding="utf-8"))
 OPERATIONS = [
     (method, path, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
 ]
-CREATE, DELETE = "POST /classes", "DELETE /classes/{class_id}"
-"""What makes the class that other examples speak of, and what ends it."""
+STAGES = ["POST /classes", "POST /classify", "", "DELETE /classes/{class_id}"]
+"""The order within a class space: a class is described before others ask for it, and is deleted in the end; "" is for
+all that is not named."""
+IN_A_SPACE = "/spaces/{space}/"
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +79,17 @@ def test_every_schema_is_one_and_fits_its_own_examples() -> None:
     assert checked > 40
 
 
+def place(operation: tuple[str, str, Any]) -> tuple[int, int, bool]:
+    """When an operation has its turn: the default space, then a new one from its making to its end; deleting last."""
+    method, path, _ = operation
+    name = f"{method.upper()} {path.replace(IN_A_SPACE, '/')}"
+    space = ["POST /spaces", IN_A_SPACE, "GET /spaces/{name}", "DELETE /spaces/{name}"]
+    own = IN_A_SPACE if path.startswith(IN_A_SPACE) else name
+    return 1 + space.index(own) if own in space else 0, STAGES.index(name if name in STAGES else ""), method == "delete"
+
+
 def test_every_example_is_answered_as_documented(birds: httpx.Client) -> None:
-    """Classes are described before they are asked for, and deleted at the end; each description has its turn."""
+    """Classes and spaces are made before they are asked for, and deleted at the end; each description has its turn."""
     known: dict[str, Any] = {}
     sent: list[str] = []
 
@@ -85,27 +98,70 @@ def test_every_example_is_answered_as_documented(birds: httpx.Client) -> None:
         found = mistakes(DOCUMENT, example.operation, answer)
         assert (example.name, found) == (example.name, [])
         assert answer.is_success, f"{example.name}: {answer.text}"
-        known.update(links(example, answer))
+        for name, value in links(example, answer).items():
+            known.setdefault(name, value)
         sent.append(example.name)
 
-    def shown(name: str) -> list[Example]:
-        (given,) = [operation for operation in OPERATIONS if f"{operation[0].upper()} {operation[1]}" == name]
-        return list(examples(*given, known))
-
-    first, *other_descriptions = shown(CREATE)
-    send(first)
-    classify_first = sorted(OPERATIONS, key=lambda operation: operation[1] != "/classify")
-    for method, path, operation in classify_first:
-        if f"{method.upper()} {path}" not in (CREATE, DELETE):
-            for example in examples(method, path, operation, known):
-                send(example)
-    for description in [None, *other_descriptions]:
-        if description is not None:
-            send(description)
-        for example in shown(DELETE):
+    later: list[Example] = []
+    for method, path, operation in sorted(OPERATIONS, key=place):
+        shown = list(examples(method, path, operation, known))
+        stage = place((method, path, operation))[1]
+        if STAGES[stage] == "POST /classes":
+            shown, later = shown[:1], shown[1:]  # all describe the same class
+        for example in shown:
             send(example)
+        if stage == len(STAGES) - 1:
+            (delete,) = shown
+            assert later
+            for description in later:
+                send(description)
+                send(delete)
     assert set(sent) == {f"{method.upper()} {path}" for method, path, _ in OPERATIONS}
     assert len(sent) > len(OPERATIONS)  # several examples for some
+    assert [space["name"] for space in birds.get("/spaces").json()["spaces"]] == ["default", "draft"]
+    for made in ("/classes", "/spaces/draft/classes"):
+        left = birds.get(made, params={"seen": "false"}).json()["classes"]
+        assert sorted(found["id"] for found in left) == ["flag-bird", "night-bird"]  # by the examples of POST /import
+
+
+BLACKBIRD: dict[str, Any] = {"id": "blackbird", "label": "Blackbird", "prompt": "a black bird with a yellow bill"}
+
+
+@pytest.mark.parametrize("prefix", ["", "/spaces/other"])
+def test_what_is_answered_only_when_asked_for_is_documented(birds: httpx.Client, prefix: str) -> None:
+    """Members and statuses that no example brings up, in the order of a client that uses them."""
+    seen = birds.get("/classes", params={"limit": 1}).json()["classes"][0]["id"]
+    kind = {"Content-Type": "image/png"}
+
+    def send(method: str, path: str, shape: str | None = None, **sent: Any) -> Any:
+        answer = birds.request(method, prefix + path, **sent)
+        documented = DOCUMENT["paths"]["/spaces/{space}" * bool(prefix) + (shape or path)][method.lower()]
+        assert mistakes(DOCUMENT, documented, answer) == []
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    one_class = "/classes/{class_id}"
+    dry = send("POST", "/classes", json=BLACKBIRD, params={"dry_run": True})
+    assert (dry["version"], dry["kind"]) == (0, "prompt")
+    assert send("PUT", "/classes/blackbird", one_class, json=BLACKBIRD)["version"] == 1
+    assert send("PUT", "/classes/blackbird", one_class, json=BLACKBIRD)["version"] == 2
+    twin = send("POST", "/classes", json=BLACKBIRD | {"id": "twin"})
+    assert [near["class_id"] for near in twin["near_duplicates"]] == ["blackbird"]
+    answer = send("POST", "/classify", content=photo("image/png"), headers=kind, params={"coverage": 0.9})
+    assert answer["coverage"]["set"]
+    asked = {"image_id": answer["image_id"], "class_id": seen, "versus": "twin", "edits": True}
+    explained = send("GET", "/explain", params=asked)
+    assert (explained["contrast"]["versus"], explained["edits"]["class_id"]) == ("twin", "twin")
+    assert send("PATCH", f"/classes/{seen}", one_class, json={"hidden": True})["hidden"]
+    assert send("GET", "/classes", params={"hidden": True})["total"] == 1
+    assert send("PATCH", f"/classes/{seen}", one_class, json={"hidden": False, "label": None})["seen"]
+    rows = birds.get(f"{prefix}/export").content
+    pairs = send(
+        "POST", "/import", content=rows, headers={"Content-Type": "application/x-ndjson"}, params={"mode": "replace"}
+    )
+    assert {"twin", "blackbird"} in [{pair["imported_id"], pair["class_id"]} for pair in pairs["near_duplicates"]]
+    for made in ("twin", "blackbird"):
+        send("DELETE", f"/classes/{made}", one_class)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +170,19 @@ def test_every_example_is_answered_as_documented(birds: httpx.Client) -> None:
         ("post", "/classes", {"json": {}}),
         ("get", "/classes", {"params": {"limit": 0}}),
         ("get", "/classes/{class_id}", {}),
+        ("get", "/spaces/{space}/classes/{class_id}", {}),
+        ("put", "/classes/{class_id}", {"json": {"label": "X", "prompt": "red"}, "headers": {"If-Match": '"9-9"'}}),
+        ("patch", "/classes/{class_id}", {"json": {}}),
+        ("post", "/calibration", {"json": {"photos": []}}),
+        ("post", "/import", {"content": b"{}", "headers": {"Content-Type": "application/x-ndjson"}}),
+        ("post", "/spaces", {"json": {"name": "A b"}}),
+        ("delete", "/spaces/{name}", {}),
         ("post", "/classify", {"content": b"x", "headers": {"Content-Type": "image/png"}}),
         ("post", "/v2/models/{model}/infer", {"json": {}}),
     ],
 )
 def test_problems_are_answered_as_documented(birds: httpx.Client, method: str, path: str, sent: dict[str, Any]) -> None:
-    answer = birds.request(method, path.replace("{class_id}", "no-such").replace("{model}", "none"), **sent)
+    answer = birds.request(method, re.sub(r"{\w+}", "no-such", path), **sent)
     assert answer.is_client_error
     assert mistakes(DOCUMENT, DOCUMENT["paths"][path][method], answer) == []
 

@@ -114,6 +114,13 @@ def test_photos_are_added_one_by_one(client: httpx.Client, space: str) -> None:
     assert client.get("/calibration", params={"space": space}).json()["accuracy"] is None
 
 
+def test_a_deleted_space_takes_its_labelled_photos_along(client: httpx.Client, space: str) -> None:
+    client.post("/spaces", json={"name": space}).raise_for_status()
+    assert label(client, space, 4).raise_for_status().json()["photos"] == 4
+    client.delete(f"/spaces/{space}").raise_for_status()
+    assert client.get("/calibration", params={"space": space}).json()["photos"] == 0
+
+
 def test_appending_keeps_the_older_revision(client: httpx.Client, space: str) -> None:
     label(client, space, 6).raise_for_status()
     body = {"id": "blue-bird", "label": "B", "attributes": ALL_BLUE}
