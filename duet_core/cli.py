@@ -80,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
     """A parser with one argument for each parameter of `command`.
 
-    No default: positional (a list takes one or more). A bool is a flag. Others are `--like-this`, read by their type.
-    The help is the parameter's line in the docstring's "Args:".
+    No default: positional (a list takes one or more). A bool is a flag. Others are `--like-this`, read by their type;
+    a sequence collects every time it is given. The help is the parameter's line in the docstring's "Args:".
     """
     documentation = inspect.getdoc(command) or COMMANDS[name]
     parser = ArgumentParser(prog=f"duet {name}", description=documentation.split("\n\n")[0])
@@ -91,6 +91,8 @@ def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
         flag = "--" + parameter.name.replace("_", "-")
         if parameter.default is not inspect.Parameter.empty and hint is bool:
             parser.add_argument(flag, action="store_true", default=parameter.default, help=text)
+        elif parameter.default is not inspect.Parameter.empty and get_origin(hint) is Sequence:
+            parser.add_argument(flag, type=get_args(hint)[0], action="append", default=[], help=text)
         elif parameter.default is not inspect.Parameter.empty:
             parser.add_argument(flag, type=hint, default=parameter.default, help=text)
         elif get_origin(hint) is list:

@@ -11,13 +11,13 @@ from jsonargparse import ArgumentError, ArgumentParser
 from duet_core.config import ConfigError, TrainConfig
 
 
-def load_config(file: Path, changes: str = "") -> TrainConfig:
+def load_config(file: Path, *changes: str) -> TrainConfig:
     """The configuration in a YAML file.
 
     Args:
         file: a recipe such as ``training/configs/birds.yaml``.
-        changes: further settings that win over the file's, separated by spaces:
-            ``"optimizer.epochs=4 variant=vision_only run.seeds=[0]"``.
+        changes: further settings that win over the file's and over earlier ones; each holds one or several, separated
+            by spaces: ``"optimizer.epochs=4 variant=vision_only"``, ``"run.seeds=[0]"``.
 
     Raises:
         ConfigError: an unknown field, a wrong type or a contradiction, each by its name.
@@ -28,7 +28,7 @@ def load_config(file: Path, changes: str = "") -> TrainConfig:
     plain = yaml.safe_load(file.read_text())
     if not isinstance(plain, dict):
         raise ConfigError(f"{file}: got {type(plain).__name__}; a recipe is a mapping with a section 'data'")
-    for change in changes.split():
+    for change in " ".join(changes).split():
         _apply(plain, change)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(TrainConfig, "recipe")

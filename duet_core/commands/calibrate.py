@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from duet_core.protocol import ProtocolError, finished, run_folder, validate
 from duet_core.runtime.bundle import open_bundle, renew_files
 
 
-def run(config: Path, *, runs: Path | None = None, set: str = "", bundle: Path | None = None) -> str:
+def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bundle: Path | None = None) -> str:
     """Fit the calibration on validation photos and write calibration.json into the folder of the runs.
 
     A finished validation run is not trained again; only its calibration is fitted anew, for example after
@@ -26,12 +27,12 @@ def run(config: Path, *, runs: Path | None = None, set: str = "", bundle: Path |
     Args:
         config: the recipe.
         runs: folder of the runs; default runs/<recipe>/<variant>.
-        set: changes to the recipe, such as run.false_reject_rate=0.1.
+        set: a change to the recipe, such as run.false_reject_rate=0.1; may be given again.
         bundle: a bundle exported from this recipe, whose calibration and card are replaced.
 
     Raises FileNotFoundError when a validation run is not finished, ProtocolError for a bundle of another recipe.
     """
-    recipe = load_config(config, set)
+    recipe = load_config(config, *set)
     folder = runs or Path("runs") / config.stem / recipe.variant
     if bundle is not None:
         _demand_recipe(bundle, recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ def run(
     split: Literal["validation", "test"] = "validation",
     seed: int = 0,
     runs: Path | None = None,
-    set: str = "",
+    set: Sequence[str] = (),
 ) -> str:
     """Print T1, U, S, H and AUSUC of a run, and how good its grounding is.
 
@@ -35,11 +36,11 @@ def run(
         split: validation or test.
         seed: which run.
         runs: folder of the runs; default runs/<recipe>/<variant>.
-        set: changes to the recipe, as given to `duet train`.
+        set: a change to the recipe, as given to `duet train`; may be given again.
 
     Raises FileNotFoundError when the run is not finished.
     """
-    recipe = load_config(config, set)
+    recipe = load_config(config, *set)
     folder = run_folder(runs or Path("runs") / config.stem / recipe.variant, split, seed)
     record = finished(folder, recipe)
     if record is None:

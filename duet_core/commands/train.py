@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +16,9 @@ from duet_core.experiment import Experiment
 from duet_core.trainer import Processes
 
 
-def run(config: Path, *, out: Path | None = None, set: str = "", validate_only: bool = False) -> Iterator[str]:
+def run(
+    config: Path, *, out: Path | None = None, set: Sequence[str] = (), validate_only: bool = False
+) -> Iterator[str]:
     """Train a recipe: choose γ and the calibration on validation classes, retrain on trainval, judge test once.
 
     Everything finished in the output folder is kept and read: the same command goes on after an interruption.
@@ -24,11 +26,11 @@ def run(config: Path, *, out: Path | None = None, set: str = "", validate_only: 
     Args:
         config: the recipe, such as training/configs/birds.yaml.
         out: folder of the runs; default runs/<recipe>/<variant>.
-        set: changes to the recipe, such as "variant=vision_only optimizer.epochs=4".
+        set: a change to the recipe, such as variant=vision_only; may be given again.
         validate_only: stop after the validation run; test photos are not touched.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = load_config(config, set)
+    recipe = load_config(config, *set)
     processes, device = _start_processes()
     folder = out or Path("runs") / config.stem / recipe.variant
     experiment = Experiment(recipe, device=device, processes=processes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -123,6 +124,14 @@ def test_arguments_follow_the_signature() -> None:
     options = command_parser("train", run).parse_args(["a.yaml", "--seeds", "5", "--dry-run"])
     assert (str(options.config), options.seeds, options.dry_run) == ("a.yaml", 5, True)
     assert "a recipe, in YAML, 100% of it." in " ".join(command_parser("train", run).format_help().split())
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "calibrate", "export"])
+def test_every_set_counts(name: str) -> None:
+    run = importlib.import_module(f"duet_core.commands.{name}").run
+    options = command_parser(name, run).parse_args(["a.yaml", "--set", "a=1 b=2", "--set", "c=3"])
+    assert options.set == ["a=1 b=2", "c=3"]
+    assert command_parser(name, run).parse_args(["a.yaml"]).set == []  # nothing is left from the call before
 
 
 def command(error: Exception | None) -> ModuleType:

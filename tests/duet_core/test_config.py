@@ -48,6 +48,8 @@ def test_changes_win_over_the_file(tmp_path: Path) -> None:
     config = load_config(file, "optimizer.epochs=4 variant=vision_only run.seeds=[7] loss.lambda_con=1e-2")
     assert (config.optimizer.epochs, config.variant, config.run.seeds) == (4, "vision_only", (7,))
     assert config.loss.lambda_con == 0.01
+    several = load_config(file, "variant=vision_only optimizer.epochs=4", "loss.tau=0.1", "optimizer.epochs=5")
+    assert (several.variant, several.optimizer.epochs, several.loss.tau) == ("vision_only", 5, 0.1)
     with pytest.raises(ConfigError, match=r"--set: got 'epochs'; allowed is section\.field=value"):
         load_config(file, "epochs")
 
