@@ -43,6 +43,14 @@ TRAINING_PACKAGES = frozenset(
     | {"matplotlib"}
 )
 
+_INSTALL = {
+    "train": 'make venv-test, or pip install -e ".[train]" in the repository',
+    "client": 'make venv-test, or pip install -e ".[client]" in the repository',
+    "onnxruntime": "make venv-serve, or pip install -r requirements/serve.txt in the repository; for CUDA, "
+    "requirements/gpu.txt instead",
+}
+"""Package -> how it is installed; the project is on no package index."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `duet` with these arguments (default: the process's own); returns the exit code.
@@ -125,11 +133,11 @@ def _texts(result: str | Iterable[str] | None) -> Iterable[str]:
 def _explain(name: str, error: Exception) -> str:
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package in TRAINING_PACKAGES:
-        return f'`duet {name}` needs {package}, which the base install leaves out: pip install "duet-serving[train]"'
+        return f"`duet {name}` needs {package}, which the base install leaves out: {_INSTALL['train']}"
     if package == "httpx":
-        return f'`duet {name}` needs httpx: pip install "duet-serving[client]"'
+        return f"`duet {name}` needs httpx: {_INSTALL['client']}"
     if package == "onnxruntime":
-        return 'needs onnxruntime: pip install "duet-serving[cpu]", or "duet-serving[gpu]" for CUDA'
+        return f"needs onnxruntime: {_INSTALL['onnxruntime']}"
     return str(error) or type(error).__name__
 
 

@@ -150,9 +150,12 @@ def command(error: Exception | None) -> ModuleType:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ModuleNotFoundError("No module", name="torch.nn"), 'pip install "duet-serving[train]"'),
-        (ModuleNotFoundError("No module", name="onnxruntime"), 'pip install "duet-serving[cpu]"'),
-        (ModuleNotFoundError("No module", name="httpx"), 'pip install "duet-serving[client]"'),
+        (ModuleNotFoundError("No module", name="torch.nn"), 'make venv-test, or pip install -e ".[train]"'),
+        (
+            ModuleNotFoundError("No module", name="onnxruntime"),
+            "make venv-serve, or pip install -r requirements/serve.txt",
+        ),
+        (ModuleNotFoundError("No module", name="httpx"), 'pip install -e ".[client]"'),
         (ValueError("rho: got 2; 0…1"), "duet train: rho: got 2; 0…1"),
     ],
 )
