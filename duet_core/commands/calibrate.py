@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from duet_core.checkpoint import changed_fields
 from duet_core.config import TrainConfig
 from duet_core.config_file import load_config
-from duet_core.experiment import Experiment
-from duet_core.export.model_card import model_card
-from duet_core.protocol import ProtocolError, finished, run_folder, validate
+from duet_core.recipe import changed_fields
+from duet_core.record import ProtocolError, finished, run_folder
 from duet_core.runtime.bundle import open_bundle, renew_files
 
 
@@ -32,6 +28,11 @@ def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bund
 
     Raises FileNotFoundError when a validation run is not finished, ProtocolError for a bundle of another recipe.
     """
+    import torch
+
+    from duet_core.experiment import Experiment
+    from duet_core.protocol import validate
+
     recipe = load_config(config, *set)
     folder = runs or Path("runs") / config.stem / recipe.variant
     if bundle is not None:
@@ -50,6 +51,8 @@ def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bund
 
 def put_calibration(bundle: Path, calibration: dict[str, Any]) -> None:
     """Replace the calibration of a bundle, with its checksum and the model card, and open it to prove it whole."""
+    from duet_core.export.model_card import model_card
+
     written = bundle / "calibration.json.new"
     written.write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
     written.replace(bundle / "calibration.json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from duet_client import write_rows
 from duet_core.commands.remote import connect
 
 
@@ -19,5 +18,7 @@ def run(file: Path, *, server: str | None = None, key: str | None = None, space:
         key: API key, where the service asks for one; better kept in DUET_KEY than typed.
         space: the class space.
     """
+    from duet_client import write_rows
+
     with connect(server, key) as duet:
         return f"{write_rows(file, duet.export_classes(space=space))} classes written to {file}"

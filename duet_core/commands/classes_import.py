@@ -6,9 +6,12 @@ import json as json_format
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from duet_client import RowReport, ServiceError, read_rows
 from duet_core.commands.remote import connect
+
+if TYPE_CHECKING:
+    from duet_client import RowReport
 
 
 def run(
@@ -33,6 +36,8 @@ def run(
         skip_existing: take a class that exists already for a success; it stays as it is.
         json: print one JSON object a row instead of text.
     """
+    from duet_client import read_rows
+
     count: Counter[str] = Counter()
     with connect(server, key) as duet:
         for report in duet.import_classes(read_rows(file), space=space):
@@ -47,6 +52,8 @@ def run(
 
 
 def _as_text(report: RowReport) -> str:
+    from duet_client import ServiceError
+
     if isinstance(report.error, ServiceError):
         why = f": {report.error.problem.detail}"
     else:
@@ -55,6 +62,8 @@ def _as_text(report: RowReport) -> str:
 
 
 def _as_json(report: RowReport) -> str:
+    from duet_client import ServiceError
+
     row: dict[str, object] = {"line": report.line, "id": report.id, "outcome": report.outcome}
     if isinstance(report.error, ServiceError):
         row["problem"] = report.error.problem.model_dump(mode="json", exclude_none=True)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from duet_core.benchmarks import Split
 from duet_core.config_file import load_config
 from duet_core.evaluation import choose_gamma, evaluate
-from duet_core.experiment import Experiment
-from duet_core.export.folding import fold_grounding
 from duet_core.grounding_evaluation import grounding_precision
-from duet_core.protocol import figures, finished, run_folder
-from duet_core.task import DuetTask
+from duet_core.record import figures, finished, run_folder
+
+if TYPE_CHECKING:  # torch is imported when a run is judged again: the rest needs none
+    from duet_core.experiment import Experiment
+    from duet_core.task import DuetTask
 
 
 def run(
@@ -47,19 +46,28 @@ def run(
         raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
     if split == "test":
         return figures(record.metrics)
+    import torch
+
+    from duet_core.experiment import Experiment
+    from duet_core.task import DuetTask
+
     experiment = Experiment(recipe, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     validation = experiment.split("validation")
     task, _ = experiment.train(validation, seed=seed, folder=folder)  # a finished run only loads its checkpoint
     judged = experiment.judged(task, validation)
     lines = [figures(evaluate(gamma=choose_gamma(**judged), **judged).to_json())]
     if isinstance(task, DuetTask):
-        lines += grounding_lines(experiment, task, validation)
+        with torch.no_grad():
+            lines += grounding_lines(experiment, task, validation)
     return "\n".join(lines)
 
 
-@torch.no_grad()
 def grounding_lines(experiment: Experiment, task: DuetTask, split: Split) -> list[str]:
     """Precision of the best attribute of each prompt set, beside Eq. 26 as printed and the most frequent attribute."""
+    import torch
+
+    from duet_core.export.folding import fold_grounding
+
     benchmark, sentences = experiment.benchmark, experiment.template_builder
     correction = experiment.sampling_correction(split)
     plain, corrected = (

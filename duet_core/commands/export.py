@@ -8,19 +8,15 @@ import logging
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
-from duet_core.checkpoint import load_checkpoint
 from duet_core.config_file import load_config
-from duet_core.experiment import Experiment
-from duet_core.export import export_bundle
-from duet_core.export.bundle_writer import BundleSource
-from duet_core.model.build import input_statistics
-from duet_core.protocol import Record, finished, run_folder
+from duet_core.record import Record, finished, run_folder
 from duet_core.runtime.preprocess import Preprocessing
-from duet_core.task import DuetTask
+
+if TYPE_CHECKING:  # torch is imported when the command runs: its help needs none
+    from duet_core.experiment import Experiment
+    from duet_core.task import DuetTask
 
 SplitName = Literal["test", "validation"]
 
@@ -56,6 +52,13 @@ def run(
 
     Raises FileNotFoundError when the run is not finished.
     """
+    import torch
+
+    from duet_core.experiment import Experiment
+    from duet_core.export import export_bundle
+    from duet_core.export.bundle_writer import BundleSource
+    from duet_core.model.build import input_statistics
+
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe = load_config(config, *set)
     folder = runs or Path("runs") / config.stem / "duet"
@@ -91,6 +94,9 @@ def train_command(config: Path, changes: Sequence[str]) -> str:
 
 def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path, split: SplitName) -> DuetTask:
     """The trained model of a finished run, in evaluation mode."""
+    from duet_core.checkpoint import load_checkpoint
+    from duet_core.task import DuetTask
+
     recipe, photos = experiment.config, experiment.split(split)
     task = experiment.build_task(photos, experiment.planner(photos), seed=seed)
     if not isinstance(task, DuetTask):
