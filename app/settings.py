@@ -12,9 +12,12 @@ STORE_EXAMPLES = "'sqlite:///duet-classes.sqlite' or 'redis://localhost:6379/0'"
 
 
 class Settings(BaseSettings):
-    """Read once at start. ``DUET_STORE=redis://cache:6379/0`` sets `store`, and so on."""
+    """Read once at start. ``DUET_STORE=redis://cache:6379/0`` sets `store`, and so on.
 
-    model_config = SettingsConfigDict(env_prefix="DUET_", frozen=True, extra="forbid")
+    Errors do not quote values, since the address of a store may hold a password.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DUET_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     bundle: Path = Field(
         default=Path("models/birds"), description="Folder of the exported model (manifest.json lies in it)."
@@ -87,7 +90,7 @@ class Settings(BaseSettings):
             return value
         if scheme in ("redis", "rediss") and rest:
             return value
-        shown = f"{scheme}://…" if rest else value  # an address may hold a password
+        shown = f"{scheme}://…" if rest else "…@…" if "@" in value else value  # an address may hold a password
         raise ValueError(f"got {shown!r}; allowed are {STORE_EXAMPLES}")
 
     @model_validator(mode="after")

@@ -11,7 +11,6 @@ from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 
 from duet_core.classes import IntArray
 from duet_core.evaluation import Judged, choose_gamma
@@ -56,6 +55,8 @@ def fit_temperature(scores_after_gamma: ArrayLike, label: IntArray, weight: Doub
 
     Raises ValueError when all scores are equal: no temperature makes a difference then.
     """
+    from scipy.optimize import minimize_scalar
+
     scores = np.asarray(scores_after_gamma, dtype=np.float64)
     spread = float(scores.std())
     if not spread > 0 or not math.isfinite(spread):

@@ -7,10 +7,14 @@ import inspect
 import os
 import re
 import sys
+from argparse import HelpFormatter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser
+
+from duet_core import __version__
+from duet_core.type_names import type_name
 
 COMMANDS: dict[str, str] = {
     "predict": "name the class of photos",
@@ -43,6 +47,14 @@ TRAINING_PACKAGES = frozenset(
     | {"matplotlib"}
 )
 
+_INSTALL = {
+    "train": 'make venv-test, or pip install -e ".[train]" in the repository',
+    "client": 'make venv-test, or pip install -e ".[client]" in the repository',
+    "onnxruntime": "make venv-serve, or pip install -r requirements/serve.txt in the repository; for CUDA, "
+    "requirements/gpu.txt instead",
+}
+"""Package -> how it is installed; the project is on no package index."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `duet` with these arguments (default: the process's own); returns the exit code.
@@ -53,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(_overview())
         return 0 if words else 2
+    if words == ["--version"]:
+        print(f"duet {__version__}")
+        return 0
     name, rest = _split(words)
     if name not in COMMANDS:
         wanted = f"{name} " if any(command.startswith(f"{name} ") for command in COMMANDS) else ""
@@ -80,17 +95,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
     """A parser with one argument for each parameter of `command`.
 
-    No default: positional (a list takes one or more). A bool is a flag. Others are `--like-this`, read by their type.
-    The help is the parameter's line in the docstring's "Args:".
+    No default: positional (a list takes one or more). A bool is a flag. Others are `--like-this`, read by their type;
+    a sequence collects every time it is given. The help is the parameter's line in the docstring's "Args:".
     """
     documentation = inspect.getdoc(command) or COMMANDS[name]
-    parser = ArgumentParser(prog=f"duet {name}", description=documentation.split("\n\n")[0])
+    description = documentation.split("\n\n")[0]
+    parser = ArgumentParser(prog=f"duet {name}", description=description, formatter_class=HelpFormatter)
     hints, helps = get_type_hints(command), _argument_helps(documentation)
     for parameter in inspect.signature(command).parameters.values():
-        hint, text = hints[parameter.name], helps.get(parameter.name, "")
+        hint = hints[parameter.name]
+        text = f"{helps.get(parameter.name, '')} {_allowed(hint, parameter.default)}".strip().replace("%", "%%")
         flag = "--" + parameter.name.replace("_", "-")
         if parameter.default is not inspect.Parameter.empty and hint is bool:
             parser.add_argument(flag, action="store_true", default=parameter.default, help=text)
+        elif parameter.default is not inspect.Parameter.empty and get_origin(hint) is Sequence:
+            parser.add_argument(flag, type=get_args(hint)[0], action="append", default=[], help=text)
         elif parameter.default is not inspect.Parameter.empty:
             parser.add_argument(flag, type=hint, default=parameter.default, help=text)
         elif get_origin(hint) is list:
@@ -98,6 +117,15 @@ def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
         else:
             parser.add_argument(parameter.name, type=hint, help=text)
     return parser
+
+
+def _allowed(hint: Any, default: Any) -> str:
+    """What a value may be and what it is when not given, in brackets; nothing of a flag."""
+    if hint is bool:
+        return ""
+    one = get_args(hint)[0] if get_origin(hint) in (list, Sequence) else hint
+    told = type_name(one).removesuffix(" or null")
+    return f"({told})" if default in (inspect.Parameter.empty, None, (), "") else f"({told}; default: {default})"
 
 
 def _split(words: list[str]) -> tuple[str, list[str]]:
@@ -123,11 +151,11 @@ def _texts(result: str | Iterable[str] | None) -> Iterable[str]:
 def _explain(name: str, error: Exception) -> str:
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package in TRAINING_PACKAGES:
-        return f'`duet {name}` needs {package}, which the base install leaves out: pip install "duet-serving[train]"'
+        return f"`duet {name}` needs {package}, which the base install leaves out: {_INSTALL['train']}"
     if package == "httpx":
-        return f'`duet {name}` needs httpx: pip install "duet-serving[client]"'
+        return f"`duet {name}` needs httpx: {_INSTALL['client']}"
     if package == "onnxruntime":
-        return 'needs onnxruntime: pip install "duet-serving[cpu]", or "duet-serving[gpu]" for CUDA'
+        return f"needs onnxruntime: {_INSTALL['onnxruntime']}"
     return str(error) or type(error).__name__
 
 
@@ -145,7 +173,7 @@ def _overview(group: str = "") -> str:
     width = max(map(len, shown))
     commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in shown.items())
     return (
-        "usage: duet COMMAND [options]\n\nZero-shot image recognition with DUET.\n\n"
+        "usage: duet COMMAND [options], duet --version\n\nZero-shot image recognition with DUET.\n\n"
         f"{commands}\n\n`duet COMMAND --help` shows a command's options."
     )
 

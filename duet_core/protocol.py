@@ -6,84 +6,17 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from duet_core.benchmarks import Split
 from duet_core.calibration import fit_calibration
-from duet_core.checkpoint import changed_fields
 from duet_core.config import TrainConfig
 from duet_core.evaluation import evaluate
 from duet_core.experiment import Experiment
-
-
-class ProtocolError(ValueError):
-    """A finished run that does not belong to the recipe it is asked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What is kept of a finished run; small enough for the repository.
-
-    Attributes:
-        row: the row of the results table, for example "duet" or "vision_only".
-        split: "validation" or "test".
-        seed: of the run.
-        metrics: T1, U, S, H, AUSUC as fractions, and the γ they were measured at.
-        seconds: wall time of the training alone.
-        photos: number of photos and checksum of their rows, for each part of the split.
-        unseen: number of unseen classes.
-        recipe: the whole configuration.
-    """
-
-    row: str
-    split: str
-    seed: int
-    metrics: dict[str, float]
-    seconds: float
-    photos: dict[str, str]
-    unseen: int
-    recipe: dict[str, Any]
-
-    def write(self, file: Path) -> None:
-        """Write the record as JSON, whole or not at all: a record that exists says that its run is finished."""
-        _write_json(file, dataclasses.asdict(self))
-
-    @classmethod
-    def read(cls, file: Path) -> Record:
-        """The record in a file written by `write`."""
-        return cls(**json.loads(file.read_text()))
-
-
-def finished(folder: Path, config: TrainConfig) -> Record | None:
-    """The record of the run in `folder`; None when it is not finished.
-
-    Raises ProtocolError when it was made with another recipe; the message names the fields.
-    """
-    file = folder / "record.json"
-    if not file.exists():
-        return None
-    record = Record.read(file)
-    changed = changed_fields(record.recipe, config)
-    if changed:
-        raise ProtocolError(
-            f"{file} is of another recipe: {', '.join(changed)} changed; choose another --out or remove that folder"
-        )
-    return record
-
-
-def figures(metrics: Mapping[str, float]) -> str:
-    """T1, U, S, H and AUSUC in percent and γ, as every command prints them."""
-    shares = "  ".join(f"{name} {100 * metrics[name]:.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
-    return f"{shares}  γ {metrics['gamma']:.4f}"
-
-
-def run_folder(out: Path, split: str, seed: int) -> Path:
-    """Where the run of a seed on a split lies below the folder of a recipe's runs."""
-    return out / split / f"seed{seed}"
+from duet_core.record import Record, finished, run_folder, write_json
 
 
 def photo_sets(split: Split) -> dict[str, str]:
@@ -121,7 +54,7 @@ def validate(experiment: Experiment, *, out: Path, refit: bool = False) -> dict[
     ]
     mean = {name: _mean([one[name] for one in fitted]) for name in fitted[0]}
     if experiment.is_main:
-        _write_json(file, mean)
+        write_json(file, mean)
     return mean
 
 
@@ -182,13 +115,6 @@ def judge_test(experiment: Experiment, *, seed: int, gamma: float, out: Path) ->
     if experiment.is_main:
         record.write(folder / "record.json")
     return record
-
-
-def _write_json(file: Path, data: dict[str, Any]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(data, indent=1) + "\n")
-    temporary.replace(file)
 
 
 def _record(experiment: Experiment, split: Split, *, seed: int, seconds: float, metrics: dict[str, float]) -> Record:

@@ -115,9 +115,17 @@ def last_answer(printed: str) -> Any:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """This interpreter's commands first on the PATH, and a class store of the test's own."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    """A PATH as a reader's shell has it, without the environment that runs the tests; a store of the test's own."""
+    own = {str(Path(sys.executable).parent), str(ROOT / ".venv" / "bin")}
+    path = os.pathsep.join(folder for folder in os.environ["PATH"].split(os.pathsep) if folder not in own)
     return os.environ | {"PATH": path, "DUET_STORE": f"sqlite:///{folder / 'readme.sqlite'}"}
+
+
+def unfindable(page: str) -> list[str]:
+    """The `duet …` commands of a page's text and tables that a shell finds only in an activated environment."""
+    if "source .venv/bin/activate" in page:
+        return []
+    return re.findall(r"(?:^|\| `)duet [a-z]+[^`\n]*", page, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +161,15 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) 
 def readme() -> list[Block]:
     """The blocks of the repository's README."""
     return blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "training/README.md", "docs/clients.md"])
+def test_a_shell_finds_the_commands(page: str) -> None:
+    assert unfindable((ROOT / page).read_text(encoding="utf-8")) == []
+    assert unfindable("| it | `duet results runs` |\nduet predict x.png\n") == [
+        "| `duet results runs",
+        "duet predict x.png",
+    ]
 
 
 def test_the_make_targets_exist() -> None:

@@ -251,6 +251,19 @@ def test_pins_cover_what_pyproject_asks_for() -> None:
     assert not pinned["serve"] & {"torch", "timm", "transformers", "scipy"}
 
 
+def test_advice_to_install_can_be_followed() -> None:
+    """The project is on no package index, and `.[gpu]` would put both runtimes over each other."""
+    texts = {path: path.read_text(encoding="utf-8") for path in repository_files() if path.suffix in (".py", ".md")}
+    found = [(path.relative_to(ROOT), text) for path, text in texts.items() if path != Path(__file__).resolve()]
+    asked = {(str(path), name) for path, text in found for name in re.findall(r"pip install .*?\.\[(\w+)\]", text)}
+    assert {name for _, name in asked} >= {"train", "client"}
+    extras = project()["optional-dependencies"].keys() - {"gpu"}
+    assert sorted(where for where in asked if where[1] not in extras) == []
+    assert [str(path) for path, text in found if re.search(r"duet-serving\[", text)] == []
+    files = {(str(path), name) for path, text in found for name in re.findall(r"requirements/[a-z-]+\.txt", text)}
+    assert sorted(where for where in files if not (ROOT / where[1]).exists()) == []
+
+
 def test_the_models_stay_small() -> None:
     sizes = {p: p.stat().st_size for p in repository_files() if p.relative_to(ROOT).parts[0] == "models"}
     assert sum(sizes.values()) <= MAX_MODELS_BYTES, sizes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from duet_core.commands import results
-from duet_core.protocol import Record
+from duet_core.record import Record
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "training" / "records" / "birds"

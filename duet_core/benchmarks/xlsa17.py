@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
-from scipy.io.matlab import MatReadError
 
 from duet_core.attributes import AttributeSchema, SchemaError
 from duet_core.benchmarks.attribute_names import read_attribute_names
@@ -115,6 +113,9 @@ def _read(root: Path, where: str) -> Xlsa17:
 
 def _loadmat(path: Path, where: str, needed: tuple[str, ...]) -> Mapping[str, Any]:
     """The needed fields of a MATLAB v5 file, and the two optional folds; everything else stays on disk."""
+    import scipy.io
+    from scipy.io.matlab import MatReadError
+
     try:
         content: dict[str, Any] = scipy.io.loadmat(path, variable_names=[*needed, "train_loc", "val_loc"])
     except (MatReadError, ValueError, NotImplementedError, OSError, TypeError) as error:

@@ -6,18 +6,18 @@ import dataclasses
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from duet_core.baselines import select_eszsl
-from duet_core.checkpoint import changed_fields
 from duet_core.config_file import load_config
 from duet_core.evaluation import Judged, evaluate
-from duet_core.experiment import Experiment
-from duet_core.model.build import build_vision
-from duet_core.protocol import ProtocolError, Record, figures, photo_sets, run_folder
+from duet_core.recipe import changed_fields
+from duet_core.record import ProtocolError, Record, figures, run_folder
+
+if TYPE_CHECKING:  # torch is imported when features are computed: the rest needs none
+    from duet_core.experiment import Experiment
 
 _BATCH = 64
 _USED = ("data.", "vision.", "run.holdout")
@@ -45,6 +45,10 @@ def run(config: Path, *, out: Path | None = None) -> str:
         if changed:
             raise ProtocolError(f"{file} is of another recipe: {', '.join(changed)} changed; choose another --out")
         return _line(record)
+    import torch
+
+    from duet_core.experiment import Experiment
+
     record = _fit(Experiment(recipe, device=torch.device("cpu")))
     record.write(file)
     return _line(record)
@@ -52,6 +56,9 @@ def run(config: Path, *, out: Path | None = None) -> str:
 
 def _fit(experiment: Experiment) -> Record:
     """Choose on validation, fit on trainval, judge test."""
+    from duet_core.baselines import select_eszsl
+    from duet_core.protocol import photo_sets
+
     started = time.monotonic()
     benchmark, features = experiment.benchmark, _features(experiment)
     validation, split, z = experiment.split("validation"), experiment.split("test"), benchmark.classes.z
@@ -87,12 +94,16 @@ def _fit(experiment: Experiment) -> Record:
     )
 
 
-@torch.no_grad()
 def _features(experiment: Experiment) -> NDArray[np.float32]:
     """(N, F) unit states of all photos by the pre-trained encoder."""
+    import torch
+
+    from duet_core.model.build import build_vision
+
     vision = build_vision(experiment.config.vision).eval()
     rows = torch.split(torch.arange(len(experiment.benchmark.labels)), _BATCH)
-    states = torch.cat([vision.tail(experiment.images.eval_batch(part)) for part in rows])
+    with torch.no_grad():
+        states = torch.cat([vision.tail(experiment.images.eval_batch(part)) for part in rows])
     return torch.nn.functional.normalize(states, dim=1).numpy()
 
 

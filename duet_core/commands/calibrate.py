@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from duet_core.checkpoint import changed_fields
 from duet_core.config import TrainConfig
 from duet_core.config_file import load_config
-from duet_core.experiment import Experiment
-from duet_core.export.model_card import model_card
-from duet_core.protocol import ProtocolError, finished, run_folder, validate
+from duet_core.recipe import changed_fields
+from duet_core.record import ProtocolError, finished, run_folder
 from duet_core.runtime.bundle import open_bundle, renew_files
 
 
-def run(config: Path, *, runs: Path | None = None, set: str = "", bundle: Path | None = None) -> str:
+def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bundle: Path | None = None) -> str:
     """Fit the calibration on validation photos and write calibration.json into the folder of the runs.
 
     A finished validation run is not trained again; only its calibration is fitted anew, for example after
@@ -26,12 +23,17 @@ def run(config: Path, *, runs: Path | None = None, set: str = "", bundle: Path |
     Args:
         config: the recipe.
         runs: folder of the runs; default runs/<recipe>/<variant>.
-        set: changes to the recipe, such as run.false_reject_rate=0.1.
+        set: a change to the recipe, such as run.false_reject_rate=0.1; may be given again.
         bundle: a bundle exported from this recipe, whose calibration and card are replaced.
 
     Raises FileNotFoundError when a validation run is not finished, ProtocolError for a bundle of another recipe.
     """
-    recipe = load_config(config, set)
+    import torch
+
+    from duet_core.experiment import Experiment
+    from duet_core.protocol import validate
+
+    recipe = load_config(config, *set)
     folder = runs or Path("runs") / config.stem / recipe.variant
     if bundle is not None:
         _demand_recipe(bundle, recipe)
@@ -49,6 +51,8 @@ def run(config: Path, *, runs: Path | None = None, set: str = "", bundle: Path |
 
 def put_calibration(bundle: Path, calibration: dict[str, Any]) -> None:
     """Replace the calibration of a bundle, with its checksum and the model card, and open it to prove it whole."""
+    from duet_core.export.model_card import model_card
+
     written = bundle / "calibration.json.new"
     written.write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
     written.replace(bundle / "calibration.json")

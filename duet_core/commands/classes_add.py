@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from json import loads
+from typing import TYPE_CHECKING
 
-from duet_client import NewClass, StoredClass
 from duet_core.commands.remote import connect
+
+if TYPE_CHECKING:
+    from duet_client import StoredClass
 
 
 def run(
@@ -34,6 +37,8 @@ def run(
         dry_run: only show how the description is understood; nothing is stored.
         json: print the service's answer as JSON instead of text.
     """
+    from duet_client import NewClass
+
     described = {"prompt": prompt, "attributes": None if attributes is None else _from_json(attributes)}
     new = NewClass.model_validate({"id": id, "label": label or id.replace("-", " ").title(), **described})
     with connect(server, key) as duet:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from duet_client.descriptions import file_kind
 from duet_core.commands.remote import connect
 
 
@@ -17,6 +16,8 @@ def run(file: Path, *, server: str | None = None, key: str | None = None, space:
         key: API key, where the service asks for one; better kept in DUET_KEY than typed.
         space: the class space.
     """
+    from duet_client.descriptions import file_kind
+
     kind = file_kind(file)
     with connect(server, key) as duet:
         data = duet.export_classes(kind=kind, space=space)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from duet_client import BadRequest, Conflict, Imported
 from duet_core.commands.remote import connect
+
+if TYPE_CHECKING:
+    from duet_client import Imported
 
 
 def run(
@@ -31,6 +34,8 @@ def run(
         replace: replace classes that exist; without it they are bad rows.
         json: print JSON instead of text: the service's answer, or one object a bad row.
     """
+    from duet_client import BadRequest, Conflict
+
     with connect(server, key) as duet:
         try:
             imported = duet.import_classes(file, replace=replace, space=space)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from duet_client import Candidates, Classification
 from duet_core.commands.remote import connect
+from duet_core.runtime import Candidates
+
+if TYPE_CHECKING:
+    from duet_client import Classification
 
 
 def run(

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from duet_core.benchmarks import Split
 from duet_core.config_file import load_config
 from duet_core.evaluation import choose_gamma, evaluate
-from duet_core.experiment import Experiment
-from duet_core.export.folding import fold_grounding
 from duet_core.grounding_evaluation import grounding_precision
-from duet_core.protocol import figures, finished, run_folder
-from duet_core.task import DuetTask
+from duet_core.record import figures, finished, run_folder
+
+if TYPE_CHECKING:  # torch is imported when a run is judged again: the rest needs none
+    from duet_core.experiment import Experiment
+    from duet_core.task import DuetTask
 
 
 def run(
@@ -23,7 +23,7 @@ def run(
     split: Literal["validation", "test"] = "validation",
     seed: int = 0,
     runs: Path | None = None,
-    set: str = "",
+    set: Sequence[str] = (),
 ) -> str:
     """Print T1, U, S, H and AUSUC of a run, and how good its grounding is.
 
@@ -35,30 +35,39 @@ def run(
         split: validation or test.
         seed: which run.
         runs: folder of the runs; default runs/<recipe>/<variant>.
-        set: changes to the recipe, as given to `duet train`.
+        set: a change to the recipe, as given to `duet train`; may be given again.
 
     Raises FileNotFoundError when the run is not finished.
     """
-    recipe = load_config(config, set)
+    recipe = load_config(config, *set)
     folder = run_folder(runs or Path("runs") / config.stem / recipe.variant, split, seed)
     record = finished(folder, recipe)
     if record is None:
         raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
     if split == "test":
         return figures(record.metrics)
+    import torch
+
+    from duet_core.experiment import Experiment
+    from duet_core.task import DuetTask
+
     experiment = Experiment(recipe, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     validation = experiment.split("validation")
     task, _ = experiment.train(validation, seed=seed, folder=folder)  # a finished run only loads its checkpoint
     judged = experiment.judged(task, validation)
     lines = [figures(evaluate(gamma=choose_gamma(**judged), **judged).to_json())]
     if isinstance(task, DuetTask):
-        lines += grounding_lines(experiment, task, validation)
+        with torch.no_grad():
+            lines += grounding_lines(experiment, task, validation)
     return "\n".join(lines)
 
 
-@torch.no_grad()
 def grounding_lines(experiment: Experiment, task: DuetTask, split: Split) -> list[str]:
     """Precision of the best attribute of each prompt set, beside Eq. 26 as printed and the most frequent attribute."""
+    import torch
+
+    from duet_core.export.folding import fold_grounding
+
     benchmark, sentences = experiment.benchmark, experiment.template_builder
     correction = experiment.sampling_correction(split)
     parts = task.model.cpu(), sentences, experiment.tokenizer

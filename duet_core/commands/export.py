@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
-from duet_core.checkpoint import load_checkpoint
 from duet_core.config_file import load_config
-from duet_core.experiment import Experiment
-from duet_core.export import export_bundle
-from duet_core.export.bundle_writer import BundleSource
-from duet_core.model.build import build_preprocessing
-from duet_core.protocol import Record, finished, run_folder
-from duet_core.task import DuetTask
+from duet_core.record import Record, finished, run_folder
+
+if TYPE_CHECKING:  # torch is imported when the command runs: its help needs none
+    from duet_core.experiment import Experiment
+    from duet_core.task import DuetTask
 
 SplitName = Literal["test", "validation"]
 
@@ -34,7 +32,7 @@ def run(
     runs: Path | None = None,
     seed: int = 0,
     split: SplitName = "test",
-    set: str = "",
+    set: Sequence[str] = (),
     model_id: str | None = None,
     licence: str = _CUB_LICENCE,
 ) -> str:
@@ -47,19 +45,25 @@ def run(
         seed: which run to export.
         split: which of its runs: test, trained on all photos of seen classes, is the one to serve; validation is for
             `duet decisions --split validation`.
-        set: changes to the recipe, as given to `duet train`.
+        set: a change to the recipe, as given to `duet train`; may be given again.
         model_id: name of the model in answers; default <recipe>-duet-seed<seed>, with -validation for such a run.
         licence: what the card says of the licence of the training data.
 
     Raises FileNotFoundError when the run is not finished.
     """
+    import torch
+
+    from duet_core.experiment import Experiment
+    from duet_core.export import export_bundle
+    from duet_core.export.bundle_writer import BundleSource
+    from duet_core.model.build import build_preprocessing
+
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = load_config(config, set)
+    recipe = load_config(config, *set)
     folder = runs or Path("runs") / config.stem / "duet"
     experiment = Experiment(recipe, device=torch.device("cpu"))
     task = _load_task(experiment, run_folder(folder, split, seed), seed=seed, config=config, split=split)
     preprocessing = build_preprocessing(recipe.vision, task.model.vision, size=recipe.data.image_size)
-    command = f"duet train {config}" + (f" --set {set!r}" if set else "")
     source = BundleSource(
         model_id=model_id or f"{config.stem}-duet-seed{seed}" + ("" if split == "test" else f"-{split}"),
         task=task,
@@ -70,15 +74,24 @@ def run(
         correction=experiment.sampling_correction(experiment.split(split)),
         preprocessing=preprocessing,
         calibration=json.loads((folder / "calibration.json").read_text()),
-        records=_records(experiment, folder, command=command, seed=seed, split=split) | {"licence": {"data": licence}},
+        records=_records(experiment, folder, command=train_command(config, set), seed=seed, split=split)
+        | {"licence": {"data": licence}},
     )
     manifest = export_bundle(source, out)
     size_mb = sum(entry["bytes"] for entry in manifest["files"].values()) / 1e6
     return f"{out}: {size_mb:.1f} MB, max |Δv| {manifest['parity']['max_abs_difference_v']:.1e}"
 
 
+def train_command(config: Path, changes: Sequence[str]) -> str:
+    """The line that trains the recipe with these changes, as the manifest tells it; a shell reads it as it stands."""
+    return shlex.join(["duet", "train", str(config), *(word for change in changes for word in ("--set", change))])
+
+
 def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path, split: SplitName) -> DuetTask:
     """The trained model of a finished run, in evaluation mode."""
+    from duet_core.checkpoint import load_checkpoint
+    from duet_core.task import DuetTask
+
     recipe, photos = experiment.config, experiment.split(split)
     task = experiment.build_task(photos, experiment.planner(photos), seed=seed)
     if not isinstance(task, DuetTask):

@@ -8,9 +8,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Literal
 
-from duet_core.checkpoint import flat, recipe
 from duet_core.config_file import load_config
-from duet_core.protocol import Record
+from duet_core.recipe import flat, recipe
+from duet_core.record import Record
 
 _NAMES = ("T1", "U", "S", "H", "AUSUC")
 

@@ -17,17 +17,21 @@ def run(*, host: str = "127.0.0.1", port: int = 8000, bundle: Path | None = None
         port: port to listen on.
         bundle: folder of the exported model; default DUET_BUNDLE, else models/birds.
         store: where registered classes are kept, sqlite:///file or redis://host:port/db; default DUET_STORE.
-    """
-    import uvicorn
 
+    Raises BundleError, CannotStart when the store refuses to be used, OSError when the port is taken.
+    """
     from app.main import create_app
+    from app.server import serve
     from app.settings import Settings
 
     given: dict[str, Any] = {} if store is None else {"store": store}
     app = create_app(Settings(bundle=bundle_folder(bundle), **given))
-    sys.stdout.write(_where_to_look(host, port))
-    sys.stdout.flush()
-    uvicorn.run(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=30)
+
+    def tell() -> None:
+        sys.stdout.write(_where_to_look(host, port))
+        sys.stdout.flush()
+
+    serve(app, host=host, port=port, on_start=tell)
 
 
 def _where_to_look(host: str, port: int) -> str:

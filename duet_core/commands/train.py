@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-import torch.distributed
-
-from duet_core import protocol
 from duet_core.config_file import load_config
-from duet_core.experiment import Experiment
-from duet_core.trainer import Processes
+from duet_core.record import Record, figures, run_folder
+
+if TYPE_CHECKING:  # torch is imported when the command runs: its help needs none
+    import torch
+
+    from duet_core.experiment import Experiment
+    from duet_core.trainer import Processes
 
 
-def run(config: Path, *, out: Path | None = None, set: str = "", validate_only: bool = False) -> Iterator[str]:
+def run(
+    config: Path, *, out: Path | None = None, set: Sequence[str] = (), validate_only: bool = False
+) -> Iterator[str]:
     """Train a recipe: choose γ and the calibration on validation classes, retrain on trainval, judge test once.
 
     Everything finished in the output folder is kept and read: the same command goes on after an interruption.
@@ -24,11 +28,15 @@ def run(config: Path, *, out: Path | None = None, set: str = "", validate_only: 
     Args:
         config: the recipe, such as training/configs/birds.yaml.
         out: folder of the runs; default runs/<recipe>/<variant>.
-        set: changes to the recipe, such as "variant=vision_only optimizer.epochs=4".
+        set: a change to the recipe, such as variant=vision_only; may be given again.
         validate_only: stop after the validation run; test photos are not touched.
     """
+    import torch.distributed
+
+    from duet_core.experiment import Experiment
+
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = load_config(config, set)
+    recipe = load_config(config, *set)
     processes, device = _start_processes()
     folder = out or Path("runs") / config.stem / recipe.variant
     experiment = Experiment(recipe, device=device, processes=processes)
@@ -41,10 +49,12 @@ def run(config: Path, *, out: Path | None = None, set: str = "", validate_only: 
 
 def _protocol(experiment: Experiment, folder: Path, *, validate_only: bool) -> Iterator[str]:
     """One line for each finished run, as it finishes; the first process alone speaks."""
+    from duet_core import protocol
+
     config = experiment.config
     calibration = protocol.validate(experiment, out=folder)
     for seed in config.run.validation_seeds if experiment.is_main else ():
-        yield _line(protocol.Record.read(protocol.run_folder(folder, "validation", seed) / "record.json"))
+        yield _line(Record.read(run_folder(folder, "validation", seed) / "record.json"))
     if validate_only:
         return
     for seed in config.run.seeds:
@@ -53,13 +63,17 @@ def _protocol(experiment: Experiment, folder: Path, *, validate_only: bool) -> I
             yield _line(record)
 
 
-def _line(record: protocol.Record) -> str:
+def _line(record: Record) -> str:
     name = f"{record.row} {record.split} seed {record.seed}"
-    return f"{name}:  {protocol.figures(record.metrics)}  {record.seconds / 60:.1f} min"
+    return f"{name}:  {figures(record.metrics)}  {record.seconds / 60:.1f} min"
 
 
 def _start_processes() -> tuple[Processes, torch.device]:
     """This process's place in the run: alone, or among those that torchrun started."""
+    import torch.distributed
+
+    from duet_core.trainer import Processes
+
     world = int(os.environ.get("WORLD_SIZE", "1"))
     cuda = torch.cuda.is_available()
     if world == 1:

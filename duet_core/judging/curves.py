@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 DoubleArray = NDArray[np.float64]
 
@@ -17,6 +16,8 @@ _COLOURS = ("#1b6ca8", "#c2571a", "#3b7d3f", "#7a4fa3", "#555555", "#b3123f")
 
 def auroc(known: ArrayLike, foreign: ArrayLike) -> float:
     """The chance that a known photo has more evidence than a foreign one (ties count half); 0.5 is guessing."""
+    from scipy.stats import rankdata
+
     first, second = np.asarray(known, dtype=np.float64), np.asarray(foreign, dtype=np.float64)
     ranks = rankdata(np.concatenate([first, second]))
     return float((ranks[: len(first)].sum() - len(first) * (len(first) + 1) / 2) / (len(first) * len(second)))

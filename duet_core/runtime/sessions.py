@@ -55,7 +55,7 @@ def open_session(
     if providers[0] not in onnxruntime.get_available_providers():
         raise ProviderError(
             f"{providers[0]} is not available; this ONNX Runtime has {onnxruntime.get_available_providers()}. "
-            'For CUDA install "duet-serving[gpu]" in place of onnxruntime'
+            "For CUDA: pip uninstall onnxruntime, then pip install -r requirements/gpu.txt in the repository"
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or thread_count()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -125,6 +127,42 @@ def test_arguments_follow_the_signature() -> None:
     assert "a recipe, in YAML, 100% of it." in " ".join(command_parser("train", run).format_help().split())
 
 
+@pytest.mark.parametrize("name", ["train", "evaluate", "calibrate", "export"])
+def test_every_set_counts(name: str) -> None:
+    run = importlib.import_module(f"duet_core.commands.{name}").run
+    options = command_parser(name, run).parse_args(["a.yaml", "--set", "a=1 b=2", "--set", "c=3"])
+    assert options.set == ["a=1 b=2", "c=3"]
+    assert command_parser(name, run).parse_args(["a.yaml"]).set == []  # nothing is left from the call before
+
+
+BASE_INSTALL = """
+import sys
+from duet_core.cli import COMMANDS, TRAINING_PACKAGES, main
+for name in (*TRAINING_PACKAGES, "httpx", "tqdm", "transformers"):
+    sys.modules[name] = None  # importing it then fails as if it were not installed
+codes = {name: main([*name.split(), "--help"]) for name in COMMANDS}
+for split in ("test", "validation"):
+    codes[f"results of {split}"] = main(["results", "training/records", "--split", split])
+print([name for name, code in codes.items() if code != 0])
+"""
+
+
+def test_help_and_results_need_the_base_install_only() -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", BASE_INSTALL], capture_output=True, text=True, check=False, cwd=root, timeout=120
+    )
+    assert (done.stdout.splitlines()[-1:], done.stderr) == (["[]"], "")
+    assert "<class '" not in done.stdout
+    assert "how many classes to show for each photo. (a whole number; default: 5)" in " ".join(done.stdout.split())
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"duet {project['version']}\n"
+
+
 def command(error: Exception | None) -> ModuleType:
     module = ModuleType("command")
 
@@ -141,9 +179,12 @@ def command(error: Exception | None) -> ModuleType:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (ModuleNotFoundError("No module", name="torch.nn"), 'pip install "duet-serving[train]"'),
-        (ModuleNotFoundError("No module", name="onnxruntime"), 'pip install "duet-serving[cpu]"'),
-        (ModuleNotFoundError("No module", name="httpx"), 'pip install "duet-serving[client]"'),
+        (ModuleNotFoundError("No module", name="torch.nn"), 'make venv-test, or pip install -e ".[train]"'),
+        (
+            ModuleNotFoundError("No module", name="onnxruntime"),
+            "make venv-serve, or pip install -r requirements/serve.txt",
+        ),
+        (ModuleNotFoundError("No module", name="httpx"), 'pip install -e ".[client]"'),
         (ValueError("rho: got 2; 0…1"), "duet train: rho: got 2; 0…1"),
     ],
 )

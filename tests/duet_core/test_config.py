@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import yaml
 
 from duet_core.config import ConfigError, DataConfig, TrainConfig, VisionConfig, expand
 from duet_core.config_file import load_config
+from duet_core.type_names import type_name
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "training" / "configs").glob("*.yaml"))
@@ -48,6 +51,8 @@ def test_changes_win_over_the_file(tmp_path: Path) -> None:
     config = load_config(file, "optimizer.epochs=4 variant=vision_only run.seeds=[7] loss.lambda_con=1e-2")
     assert (config.optimizer.epochs, config.variant, config.run.seeds) == (4, "vision_only", (7,))
     assert config.loss.lambda_con == 0.01
+    several = load_config(file, "variant=vision_only optimizer.epochs=4", "loss.tau=0.1", "optimizer.epochs=5")
+    assert (several.variant, several.optimizer.epochs, several.loss.tau) == ("vision_only", 5, 0.1)
     with pytest.raises(ConfigError, match=r"--set: got 'epochs'; allowed is section\.field=value"):
         load_config(file, "epochs")
 
@@ -61,6 +66,56 @@ def test_unknown_fields_and_wrong_types_are_named(tmp_path: Path) -> None:
         load_config(write(tmp_path, sampling={"lwrs": "cubic"}))
     with pytest.raises(ConfigError, match="nonsense"):
         load_config(write(tmp_path, nonsense={"a": 1}))
+
+
+def test_all_unknown_fields_and_wrong_types_are_told_at_once_with_the_nearest_names(tmp_path: Path) -> None:
+    wrong: dict[str, Any] = {
+        "optimizer": {"epoch": 3, "betas": [1], "bf16": "perhaps"},
+        "run": {"tau": 3, "seeds": 3},
+        "vision": {"mean": [1, 2], "name": None},
+        "los": {},
+        "loss": None,
+        "variant": "both",
+    }
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, **wrong), "sampling=3")
+    assert set(str(caught.value).splitlines()[1:]) == {
+        "  optimizer.epoch: no such field; did you mean epochs?",
+        "  optimizer.betas: got [1]; allowed is a list of 2 numbers",
+        "  optimizer.bf16: got 'perhaps'; allowed is true or false",
+        "  run.tau: no such field; did you mean loss.tau?",
+        "  run.seeds: got 3; allowed is a list of whole numbers",
+        "  vision.mean: got [1, 2]; allowed is a list of 3 numbers or null",
+        "  vision.name: got None; allowed is text",
+        "  los: no such section; did you mean loss?",
+        "  loss: got None; allowed is a mapping of its fields, such as loss: {lambda_ar: …}",
+        "  sampling: got 3; allowed is a mapping of its fields, such as sampling: {rho: …}",
+        "  variant: got 'both'; allowed is duet or vision_only",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "told"),
+    [
+        ("data: [\n", "", r"recipe\.yaml: not YAML: while parsing"),
+        ("data: {root: x}\n", "optimizer.epochs=[3", r"--set optimizer\.epochs=\[3: not YAML"),
+        ("data: {root: x}\n", "data.root.x=3", r"got 'data\.root\.x=3', but root is 'x' and has no fields"),
+        ("data: {}\n", "", r"data\.root: missing; the folder of the photos"),
+        ("data: {root: }\n", "", r"data\.root: got None; allowed is text"),
+    ],
+)
+def test_broken_yaml_and_misplaced_changes_are_explained(tmp_path: Path, text: str, changes: str, told: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        load_config(tmp_path / "recipe.yaml", changes)
+
+
+def test_every_field_has_a_type_in_words() -> None:
+    for section in get_type_hints(TrainConfig).values():
+        for hint in get_type_hints(section).values() if is_dataclass(section) else (section,):
+            assert "<" not in type_name(hint)
+    assert type_name(Path | None) == "a path or null"
+    assert type_name(Sequence[str]) == "a list of texts"
 
 
 def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from transformers import AutoModel
 
 from duet_core import cli
 from duet_core.checkpoint import load_checkpoint
+from duet_core.commands.export import train_command
 from duet_core.config_file import load_config
 from duet_core.experiment import Experiment
 from duet_core.export import bundle_writer
@@ -190,9 +191,14 @@ def test_runs_that_are_not_finished_or_have_no_language_are_refused(
     assert "no finished run in" in capsys.readouterr().err
     assert exported.export(tmp_path / "new", "--set", "variant=vision_only") == 2
     assert "only 'duet' has a language side to export" in capsys.readouterr().err
-    assert exported.export(tmp_path / "new", "--set", "loss.lambda_cmr=9") == 2
-    assert "loss.lambda_cmr changed" in capsys.readouterr().err
+    assert exported.export(tmp_path / "new", "--set", "loss.lambda_cmr=9", "--set", "loss.tau=0.1") == 2
+    assert "loss.lambda_cmr, loss.tau changed" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_the_manifests_command_repeats_every_change() -> None:
+    told = train_command(Path("my birds.yaml"), ["loss.tau=0.1 run.holdout=0.3", "run.seeds=[1]"])
+    assert told == "duet train 'my birds.yaml' --set 'loss.tau=0.1 run.holdout=0.3' --set 'run.seeds=[1]'"
 
 
 @pytest.mark.parametrize(

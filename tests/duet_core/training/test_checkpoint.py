@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from duet_core.checkpoint import CheckpointError, changed_fields, load_checkpoint, recipe, save_checkpoint
+from duet_core.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from duet_core.config import DataConfig, TrainConfig
+from duet_core.recipe import changed_fields, recipe
 from tests.duet_core.tiny_world import with_field
 
 CONFIG = TrainConfig(data=DataConfig(root="x"))

@@ -17,7 +17,7 @@ from duet_core import cli, protocol
 from duet_core.config_file import load_config
 from duet_core.evaluation import evaluate
 from duet_core.experiment import Experiment
-from duet_core.protocol import Record
+from duet_core.record import Record
 from duet_core.trainer import Trainer
 from tests.duet_core.tiny_world import TinyWorld
 
@@ -163,7 +163,7 @@ def test_baseline_is_fitted_once_and_its_figures_are_those_of_eszsl(
     assert record.row == "eszsl"
     assert set(record.recipe["ridge"]) == {"gamma_ridge", "lambda_ridge"}
     assert record.photos == protocol.photo_sets(tiny_world.experiment().split("test"))
-    monkeypatch.setattr("duet_core.commands.baseline.select_eszsl", None)
+    monkeypatch.setattr("duet_core.baselines.select_eszsl", None)
     assert cli.main(["baseline", str(runs.recipe), "--out", str(out)]) == 0
     assert capsys.readouterr().out == first
     other = tiny_world.write_recipe(runs.recipe.with_name("other.yaml"), vision__frozen_stages=1)

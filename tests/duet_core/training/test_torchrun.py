@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from duet_core.protocol import Record
+from duet_core.record import Record
 from tests.duet_core.tiny_world import TinyWorld
 
 ROOT = Path(__file__).resolve().parents[3]
