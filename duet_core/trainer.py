@@ -199,13 +199,17 @@ class Trainer:
                     break
                 losses = self._step(step, plan, hidden)
                 if step % self._config.run.log_every == 0 or step + 1 == self.steps:
-                    log.write(step, plan.stage, losses, lr=float(self._schedule.get_last_lr()[-1]))
+                    log.write(step, plan.stage, losses, rates=self._rates())
                 log.advance()
                 self.seconds = before + time.monotonic() - started
                 if main and self._is_checkpoint(step):
                     self._save(step + 1)
             if main:
                 self._save(last)
+
+    def _rates(self) -> dict[str, float]:
+        """Learning rate of each part of the model now; its weights and its biases have the same."""
+        return {str(group["name"]): float(group["lr"]) for group in self._optimizer.param_groups}
 
     def _is_boundary(self, step: int) -> bool:
         """Whether the optimiser moves after this step: at full groups, and at the end of the run."""

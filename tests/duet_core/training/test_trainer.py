@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from duet_core.checkpoint import CheckpointError
@@ -63,6 +64,12 @@ def log_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def events_of(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Step and value of every scalar that TensorBoard shows of a run."""
+    board = EventAccumulator(str(folder)).Reload()  # type: ignore[no-untyped-call]
+    return {name: [(event.step, event.value) for event in board.Scalars(name)] for name in board.Tags()["scalars"]}
+
+
 def test_the_loss_falls(tiny_world: TinyWorld, tmp_path: Path) -> None:
     made = trainer(tiny_world.experiment(optimizer__epochs=12, sampling__rho=0.3), tmp_path)
     made.fit()
@@ -89,6 +96,44 @@ def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(tiny_world: TinyWorld, tm
     again.fit()
     assert_same(checkpoint_of(whole), checkpoint_of(again))
     assert [row["step"] for row in log_of(tmp_path / "broken")] == [row["step"] for row in log_of(tmp_path / "whole")]
+
+
+def test_a_run_killed_between_checkpoints_tells_each_step_once(
+    tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = tiny_world.experiment(run__checkpoint_every=5)
+    whole = trainer(experiment, tmp_path / "whole")
+    whole.fit()
+    for killed_at in (3, 8):  # before the first checkpoint, and after the one at step 5
+        broken, unbroken = trainer(experiment, tmp_path / "broken"), Trainer._step
+
+        def step(self: Trainer, number: int, *rest: Any, last: int = killed_at) -> dict[str, Tensor]:
+            if number == last:
+                raise KeyboardInterrupt
+            return unbroken(self, number, *rest)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Trainer, "_step", step)
+            broken.fit()
+        with (tmp_path / "broken" / "log.csv").open("a") as file:
+            file.write(f"{killed_at},CL")  # the row it was writing when it was killed
+    trainer(experiment, tmp_path / "broken").fit()
+    assert log_of(tmp_path / "broken") == log_of(tmp_path / "whole")
+    assert events_of(tmp_path / "broken") == events_of(tmp_path / "whole")
+    assert len(events_of(tmp_path / "whole")["lr/new"]) == 12
+
+
+def test_the_log_has_the_learning_rate_of_each_part(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    experiment = tiny_world.experiment(
+        optimizer__schedule="constant",
+        optimizer__lr_vision=0.001,
+        optimizer__lr_language=0.002,
+        optimizer__lr_cross_modal=0.003,
+        optimizer__lr_new=0.004,
+    )
+    trainer(experiment, tmp_path).fit(stop_after=2)
+    parts = ("lr_vision", "lr_language", "lr_cross_modal", "lr_new")
+    assert [[row[part] for part in parts] for row in log_of(tmp_path)] == [["0.001", "0.002", "0.003", "0.004"]] * 2
 
 
 def test_accumulating_runs_stop_between_groups_and_resume_bit_equal(tiny_world: TinyWorld, tmp_path: Path) -> None:
