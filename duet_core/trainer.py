@@ -74,6 +74,15 @@ def build_schedule(
     )
 
 
+def placed(task: nn.Module, device: torch.device) -> nn.Module:
+    """The task itself, moved to the device and laid out as its convolutions are fastest there."""
+    task.to(device)
+    for part in task.modules():
+        if isinstance(part, nn.Conv2d):  # channels last: a third faster for convolutions on CPU and Hopper alike
+            part.to(memory_format=torch.channels_last)
+    return task
+
+
 class Trainer:
     """Trains one task on one split.
 
@@ -112,10 +121,7 @@ class Trainer:
 
         Raises ValueError when an epoch has fewer batches than there are processes.
         """
-        self.task = task.to(device)
-        for part in self.task.modules():
-            if isinstance(part, nn.Conv2d):  # channels last: a third faster for convolutions on CPU and Hopper alike
-                part.to(memory_format=torch.channels_last)
+        self.task = placed(task, device)
         self._planner, self._images, self._config = planner, images, config
         self._seed, self._folder, self._device = seed, folder, device
         self._processes = processes or Processes()
