@@ -56,10 +56,11 @@ class Experiment:
 
     @cached_property
     def images(self) -> ImageSource:
-        """Where photos come from; built at first use."""
+        """Where photos come from; built at first use, among several processes by the first for all of them."""
         vision = build_vision(self.config.vision)
         mean, std = input_statistics(self.config.vision, vision)
-        return open_images(self.config, self.benchmark, vision, mean=mean, std=std, device=self.device)
+        with self._processes.first_goes_first():
+            return open_images(self.config, self.benchmark, vision, mean=mean, std=std, device=self.device)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
