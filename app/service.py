@@ -22,7 +22,7 @@ from app.registry.redis import RedisStore
 from app.registry.snapshot import SeenClasses, Snapshot, schema_fingerprint
 from app.registry.store import ClassStore
 from app.settings import Settings
-from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank
+from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank_calibrated
 from duet_core.runtime.text import TextInterpreter
 
 log = logging.getLogger("duet.service")
@@ -93,18 +93,9 @@ class Service:
 
         Raises RankingError.
         """
-        calibration = self.bundle.calibration
         start = time.perf_counter()
         ranking = await asyncio.to_thread(
-            rank,
-            image.v,
-            classes,
-            gamma=calibration.gamma if gamma is None else gamma,
-            temperature=calibration.temperature,
-            threshold=calibration.threshold,
-            evidence=self.bundle.evidence,
-            top_k=top_k,
-            candidates=candidates,
+            rank_calibrated, self.bundle, image.v, classes, top_k=top_k, candidates=candidates, gamma=gamma
         )
         self.metrics.stage_seconds.labels("score").observe(time.perf_counter() - start)
         return ranking

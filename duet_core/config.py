@@ -168,7 +168,7 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     """Moments of AdamW (A.5)."""
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
-    """One cycle with cosine ends, or no change."""
+    """One cycle with cosine ends, for which a run needs 5 updates or more, or no change."""
     warmup: float = 0.2
     """Share of the steps over which one_cycle rises."""
     clip: float = 5.0

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from duet_core.benchmarks import Benchmark, Split, load_xlsa17
+from duet_core.checkpoint import CheckpointError, load_checkpoint
 from duet_core.config import TrainConfig, expand
 from duet_core.evaluation import Judged
 from duet_core.image_source import ImageSource, open_images
@@ -21,7 +22,7 @@ from duet_core.model.language import load_tokenizer
 from duet_core.sampling import SentenceBuilder, TargetSampler, sampling_correction
 from duet_core.step_plan import StepPlanner
 from duet_core.task import ClassVectors, DuetTask, VisionOnlyTask
-from duet_core.trainer import Processes, Trainer
+from duet_core.trainer import Processes, Trainer, placed
 
 _LOGGER = logging.getLogger(__name__)
 _EVAL_BATCH = 64
@@ -55,10 +56,11 @@ class Experiment:
 
     @cached_property
     def images(self) -> ImageSource:
-        """Where photos come from; built at first use."""
+        """Where photos come from; built at first use, among several processes by the first for all of them."""
         vision = build_vision(self.config.vision)
         preprocessing = build_preprocessing(self.config.vision, vision, size=self.config.data.image_size)
-        return open_images(self.config, self.benchmark, vision, preprocessing, device=self.device)
+        with self._processes.first_goes_first():
+            return open_images(self.config, self.benchmark, vision, preprocessing, device=self.device)
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -124,6 +126,30 @@ class Experiment:
         trainer.fit()
         task.eval()
         return task, trainer.seconds
+
+    def load(self, split: Split, *, seed: int, folder: Path, source: Path | None = None) -> tuple[Task, float]:
+        """The task of a finished run from its checkpoint, in evaluation mode; nothing is trained.
+
+        Args:
+            split: what the run was trained on.
+            seed: of the run.
+            folder: of the run.
+            source: the recipe's file, for the message.
+
+        Returns the task, and the wall time of its training in seconds. Raises CheckpointError when there is no
+        checkpoint, or one of another recipe or seed.
+        """
+        file = folder / "checkpoint.pt"
+        state = load_checkpoint(file, self.config, seed=seed, device=self.device)
+        if state is None:
+            raise CheckpointError(
+                f"{file} is missing, although {folder / 'record.json'} says that this run is finished; put it back, or "
+                f"remove the record and train again: duet train {source or 'RECIPE'} --out {folder.parent.parent}"
+            )
+        task = self.build_task(split, self.planner(split), seed=seed)
+        placed(task, self.device)
+        task.model.load_state_dict(state["model"])
+        return task.eval(), float(state["seconds"])
 
     @torch.no_grad()
     def predict(self, task: Task, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ def photo_sets(split: Split) -> dict[str, str]:
     }
 
 
-def validate(experiment: Experiment, *, out: Path, refit: bool = False) -> dict[str, Any]:
+def validate(experiment: Experiment, *, out: Path, refit: bool = False, source: Path | None = None) -> dict[str, Any]:
     """Train on the validation split for each validation seed; returns and writes the mean calibration.
 
     All numbers of the calibration are means over the validation seeds. The calibration in `out` is read when it
@@ -38,8 +38,9 @@ def validate(experiment: Experiment, *, out: Path, refit: bool = False) -> dict[
         experiment: the recipe.
         out: folder of its runs.
         refit: fit again in any case.
+        source: the recipe's file, for messages.
 
-    Raises ProtocolError for a finished run of another recipe.
+    Raises ProtocolError for a finished run of another recipe, CheckpointError for one whose checkpoint is gone.
     """
     config, file = experiment.config, out / "calibration.json"
     folders = [run_folder(out, "validation", seed) for seed in config.run.validation_seeds]
@@ -49,8 +50,8 @@ def validate(experiment: Experiment, *, out: Path, refit: bool = False) -> dict[
         if _belongs(calibration, records, config):
             return calibration
     fitted = [
-        _validate_seed(experiment, seed=seed, folder=folder)
-        for seed, folder in zip(config.run.validation_seeds, folders, strict=True)
+        _validate_seed(experiment, seed=seed, folder=folder, is_finished=record is not None, source=source)
+        for seed, folder, record in zip(config.run.validation_seeds, folders, records, strict=True)
     ]
     mean = {name: _mean([one[name] for one in fitted]) for name in fitted[0]}
     if experiment.is_main:
@@ -76,10 +77,15 @@ def _belongs(calibration: dict[str, Any], records: Sequence[Record | None], conf
     )
 
 
-def _validate_seed(experiment: Experiment, *, seed: int, folder: Path) -> dict[str, Any]:
-    """The calibration of one validation run, whose record is written."""
+def _validate_seed(
+    experiment: Experiment, *, seed: int, folder: Path, is_finished: bool, source: Path | None
+) -> dict[str, Any]:
+    """The calibration of one validation run, whose record is written. A finished run is loaded, never trained."""
     split = experiment.split("validation")
-    task, seconds = experiment.train(split, seed=seed, folder=folder)
+    if is_finished:
+        task, seconds = experiment.load(split, seed=seed, folder=folder, source=source)
+    else:
+        task, seconds = experiment.train(split, seed=seed, folder=folder)
     judged = experiment.judged(task, split)
     calibration: dict[str, Any] = fit_calibration(
         false_reject_rate=experiment.config.run.false_reject_rate,

@@ -6,21 +6,29 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.distributed
 from torch import Tensor, nn
+from torch.distributed import ProcessGroup
 from torch.nn.parallel import DistributedDataParallel
 
 from duet_core.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from duet_core.config import OptimizerConfig, TrainConfig
+from duet_core.config import ConfigError, OptimizerConfig, TrainConfig
 from duet_core.image_source import ImageSource
 from duet_core.step_plan import StepPlan, StepPlanner, epoch_batches
 from duet_core.training_log import TrainingLog
 
 _LOGGER = logging.getLogger(__name__)
+LEAST_UPDATES = 5
+"""Optimiser updates that one_cycle needs to rise and fall."""
+_PATIENCE = timedelta(hours=12)
+"""How long the other processes wait while the first decodes the photos."""
 _EPOCH_STREAM, _STEP_STREAM, _DROPOUT_STREAM = 1, 2, 3
 
 
@@ -30,6 +38,20 @@ class Processes:
 
     rank: int = 0
     world: int = 1
+
+    @contextmanager
+    def first_goes_first(self) -> Iterator[None]:
+        """The first process runs the body alone, then all others do: for files that one makes and all read."""
+        if self.world == 1:
+            yield
+            return
+        # On gloo, also beside NCCL: it waits without occupying a GPU, and as long as it takes.
+        group = cast(ProcessGroup, torch.distributed.new_group(backend="gloo", timeout=_PATIENCE))
+        if self.rank > 0:
+            torch.distributed.barrier(group)
+        yield
+        if self.rank == 0:
+            torch.distributed.barrier(group)
 
 
 def stream(seed: int, purpose: int, number: int) -> torch.Generator:
@@ -62,9 +84,19 @@ def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str
 def build_schedule(
     optimizer: torch.optim.Optimizer, config: OptimizerConfig, *, updates: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """The learning rates over `updates` optimiser updates."""
+    """The learning rates over `updates` optimiser updates.
+
+    Raises ConfigError when one_cycle has too few updates to rise and fall in: the last one is at a rate near 0, and a
+    warm-up of exactly one update makes PyTorch divide by zero.
+    """
     if config.schedule == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    if updates < LEAST_UPDATES or config.warmup * updates == 1:
+        raise ConfigError(
+            f"optimizer.schedule: one_cycle with optimizer.warmup {config.warmup} cannot rise and fall over {updates} "
+            f"updates; allowed are {LEAST_UPDATES} or more, of which the warm-up is not exactly one; train longer, "
+            "or take optimizer.schedule=constant"
+        )
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=[group["lr"] for group in optimizer.param_groups],
@@ -72,6 +104,15 @@ def build_schedule(
         pct_start=config.warmup,
         cycle_momentum=False,
     )
+
+
+def placed(task: nn.Module, device: torch.device) -> nn.Module:
+    """The task itself, moved to the device and laid out as its convolutions are fastest there."""
+    task.to(device)
+    for part in task.modules():
+        if isinstance(part, nn.Conv2d):  # channels last: a third faster for convolutions on CPU and Hopper alike
+            part.to(memory_format=torch.channels_last)
+    return task
 
 
 class Trainer:
@@ -110,12 +151,10 @@ class Trainer:
             device: to train on.
             processes: this process's place among those of torchrun; None when it is alone.
 
-        Raises ValueError when an epoch has fewer batches than there are processes.
+        Raises ValueError when an epoch has fewer batches than there are processes, ConfigError when the run has too
+        few updates for its schedule.
         """
-        self.task = task.to(device)
-        for part in self.task.modules():
-            if isinstance(part, nn.Conv2d):  # channels last: a third faster for convolutions on CPU and Hopper alike
-                part.to(memory_format=torch.channels_last)
+        self.task = placed(task, device)
         self._planner, self._images, self._config = planner, images, config
         self._seed, self._folder, self._device = seed, folder, device
         self._processes = processes or Processes()
@@ -199,13 +238,17 @@ class Trainer:
                     break
                 losses = self._step(step, plan, hidden)
                 if step % self._config.run.log_every == 0 or step + 1 == self.steps:
-                    log.write(step, plan.stage, losses, lr=float(self._schedule.get_last_lr()[-1]))
+                    log.write(step, plan.stage, losses, rates=self._rates())
                 log.advance()
                 self.seconds = before + time.monotonic() - started
                 if main and self._is_checkpoint(step):
                     self._save(step + 1)
             if main:
                 self._save(last)
+
+    def _rates(self) -> dict[str, float]:
+        """Learning rate of each part of the model now; its weights and its biases have the same."""
+        return {str(group["name"]): float(group["lr"]) for group in self._optimizer.param_groups}
 
     def _is_boundary(self, step: int) -> bool:
         """Whether the optimiser moves after this step: at full groups, and at the end of the run."""
@@ -228,9 +271,10 @@ class Trainer:
         settings = self._config.optimizer
         torch.manual_seed(stream(self._seed, _DROPOUT_STREAM, step).initial_seed())
         autocast = settings.bf16 and self._device.type == "cuda"
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=autocast):
-            losses: dict[str, Tensor] = self._forward(plan, hidden)
-        (losses["loss"] / self._group_size(step)).backward()  # type: ignore[no-untyped-call]
+        with self._exchange(step):
+            with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=autocast):
+                losses: dict[str, Tensor] = self._forward(plan, hidden)
+            (losses["loss"] / self._group_size(step)).backward()  # type: ignore[no-untyped-call]
         if self._is_boundary(step):
             if settings.clip:
                 nn.utils.clip_grad_norm_(self._model.parameters(), settings.clip)
@@ -238,6 +282,12 @@ class Trainer:
             self._schedule.step()
             self._optimizer.zero_grad(set_to_none=True)
         return {name: value.detach() for name, value in losses.items()}
+
+    def _exchange(self, step: int) -> AbstractContextManager[None]:
+        """Processes average their summed gradients once for each group, in the step after which the optimiser moves."""
+        if self._is_boundary(step) or not isinstance(self._forward, DistributedDataParallel):
+            return nullcontext()
+        return self._forward.no_sync()
 
     def _resume(self) -> int:
         """Load the newest checkpoint; returns the step to go on with."""

@@ -26,7 +26,8 @@ def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bund
         set: a change to the recipe, such as run.false_reject_rate=0.1; may be given again.
         bundle: a bundle exported from this recipe, whose calibration and card are replaced.
 
-    Raises FileNotFoundError when a validation run is not finished, ProtocolError for a bundle of another recipe.
+    Raises FileNotFoundError when a validation run is not finished, CheckpointError when its checkpoint is gone,
+    ProtocolError for a bundle of another recipe.
     """
     import torch
 
@@ -43,7 +44,7 @@ def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bund
             raise FileNotFoundError(
                 f"no finished run in {run_folder(folder, 'validation', seed)}; run: duet train {config}"
             )
-    calibration = validate(experiment, out=folder, refit=True)
+    calibration = validate(experiment, out=folder, refit=True, source=config)
     if bundle is not None:
         put_calibration(bundle, calibration)
     return json.dumps(calibration, indent=1)

@@ -37,7 +37,7 @@ def run(
         runs: folder of the runs; default runs/<recipe>/<variant>.
         set: a change to the recipe, as given to `duet train`; may be given again.
 
-    Raises FileNotFoundError when the run is not finished.
+    Raises FileNotFoundError when the run is not finished, CheckpointError when its checkpoint is gone.
     """
     recipe = load_config(config, *set)
     folder = run_folder(runs or Path("runs") / config.stem / recipe.variant, split, seed)
@@ -53,7 +53,7 @@ def run(
 
     experiment = Experiment(recipe, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     validation = experiment.split("validation")
-    task, _ = experiment.train(validation, seed=seed, folder=folder)  # a finished run only loads its checkpoint
+    task, _ = experiment.load(validation, seed=seed, folder=folder, source=config)
     judged = experiment.judged(task, validation)
     lines = [figures(evaluate(gamma=choose_gamma(**judged), **judged).to_json())]
     if isinstance(task, DuetTask):

@@ -11,7 +11,6 @@ from duet_core.attributes import AttributeSchema
 from duet_core.classes import FloatArray
 from duet_core.commands.location import bundle_folder
 from duet_core.commands.picture import draw_explanation
-from duet_core.commands.predict import ranked
 from duet_core.runtime import (
     Encoder,
     GroundedSet,
@@ -21,6 +20,7 @@ from duet_core.runtime import (
     ground,
     load_rgb,
     open_bundle,
+    rank_calibrated,
 )
 
 _SHOWN = 8
@@ -38,7 +38,7 @@ def run(photo: Path, *, class_id: str | None = None, picture: Path | None = None
     opened = open_bundle(bundle_folder(bundle))
     encoder, image = Encoder(opened), load_rgb(photo)
     encoded = encoder.encode([image])
-    ranking = ranked(opened, encoded.v[0], top_k=len(opened.classes), candidates="all")
+    ranking = rank_calibrated(opened, encoded.v[0], opened.classes, top_k=len(opened.classes), candidates="all")
     chosen = _choose(ranking.predictions, class_id)
     row = opened.classes.row(chosen.class_id)
     assert row is not None

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from duet_core.classes import FloatArray
 from duet_core.commands.location import bundle_folder
-from duet_core.runtime import Bundle, Candidates, Encoder, Ranking, load_rgb, open_bundle, rank
+from duet_core.runtime import Bundle, Candidates, Encoder, Ranking, load_rgb, open_bundle, rank_calibrated
 
 
 def run(
@@ -33,23 +32,8 @@ def run(
     encoder = Encoder(opened)
     for photo in photos:
         v = encoder.encode([load_rgb(photo)]).v[0]
-        ranking = ranked(opened, v, top_k=top_k, candidates=candidates)
+        ranking = rank_calibrated(opened, v, opened.classes, top_k=top_k, candidates=candidates)
         yield _as_json(photo, opened, ranking) if json else as_text(photo, ranking)
-
-
-def ranked(bundle: Bundle, v: FloatArray, *, top_k: int, candidates: Candidates) -> Ranking:
-    """The ranking of one photo's v (A,) with the bundle's own calibration and classes."""
-    calibration = bundle.calibration
-    return rank(
-        v,
-        bundle.classes,
-        gamma=calibration.gamma,
-        temperature=calibration.temperature,
-        threshold=calibration.threshold,
-        evidence=bundle.evidence,
-        top_k=top_k,
-        candidates=candidates,
-    )
 
 
 def as_text(photo: Path, ranking: Ranking) -> str:

@@ -78,6 +78,8 @@ def _start_processes() -> tuple[Processes, torch.device]:
     cuda = torch.cuda.is_available()
     if world == 1:
         return Processes(), torch.device("cuda" if cuda else "cpu")
-    torch.distributed.init_process_group("nccl" if cuda else "gloo")
     local = int(os.environ["LOCAL_RANK"])
+    if cuda:  # before NCCL starts: otherwise every process also opens a context on device 0
+        torch.cuda.set_device(local)
+    torch.distributed.init_process_group("nccl" if cuda else "gloo")
     return Processes(rank=torch.distributed.get_rank(), world=world), torch.device(f"cuda:{local}" if cuda else "cpu")

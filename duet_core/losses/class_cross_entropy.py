@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def class_cross_entropy(v: Tensor, class_vectors: Tensor, label: Tensor, scale: float = 1.0) -> Tensor:
-    """Mean over the batch of -log softmax over the classes of scale · v·z[c], at the true class (Eq. 8).
+def class_cross_entropy(v: Tensor, class_vectors: Tensor, label: Tensor) -> Tensor:
+    """Mean over the batch of -log softmax over the classes of v·z[c], at the true class (Eq. 8).
 
     The softmax is taken once, inside, on logits.
 
@@ -15,7 +15,6 @@ def class_cross_entropy(v: Tensor, class_vectors: Tensor, label: Tensor, scale: 
         v: (B, A) predicted attribute vectors.
         class_vectors: (C, A) class vectors z of the seen classes only.
         label: (B,) int64 row of `class_vectors` of each image's class.
-        scale: factor on the scores, above 0; 1 is the paper. With it, v may stay as short as z.
 
     Raises:
         ValueError: the shapes do not belong together.
@@ -25,4 +24,4 @@ def class_cross_entropy(v: Tensor, class_vectors: Tensor, label: Tensor, scale: 
             f"got v {tuple(v.shape)}, class_vectors {tuple(class_vectors.shape)}, label {tuple(label.shape)}; "
             "expected (B, A), (C, A), (B,), for example (32, 312), (100, 312), (32,)"
         )
-    return F.cross_entropy(scale * (v @ class_vectors.T), label)
+    return F.cross_entropy(v @ class_vectors.T, label)

@@ -10,6 +10,15 @@ from torch import Tensor, nn
 class Attention(nn.Module):
     """Multi-head attention, residual connection and LayerNorm: one attention block of Eqs. 23-25.
 
+    State h_i of the queries attends to the states g_j of the context; for self-attention g is h. With heads m = 1…H
+
+        A_ij^m = softmax over j of (Q_m h_i)ᵀ (K_m g_j) / √(D/H)     (25)
+        h~_i   = Σ_m W_m Σ_j A_ij^m · V_m g_j                        (23)
+        h'_i   = LayerNorm(h_i + dropout(h~_i))                      (24)
+
+    Q_m, K_m, V_m are D/H rows of `query`, `key`, `value`, W_m as many columns of `output`; all four have biases, which
+    the paper does not write. A token that may not be attended has A = 0.
+
     Letter key: N sequences, Q queries, T keys, D width, H heads.
     """
 
@@ -67,6 +76,12 @@ class CrossModalLayer(nn.Module):
       ╱╲
     text ───► cross(text ← image) ──► self ──► feed-forward ──► text'
     ```
+    With Att(h, g) the block of Eqs. 23-25 (`Attention`) and FF(h) = LayerNorm(h + W_2 GELU(W_1 h)), for image states x
+    and text states s
+
+        x' = FF(Att(y, y)),  y = Att(x, s)
+        s' = FF(Att(t, t)),  t = Att(s, x)
+
     Letter key: N pairs, I image tokens (1: the [CLS] state), T text tokens, D width.
 
     With I = 1 a text token's attention has a single key: its weight is 1 and the block adds a projection of the image.

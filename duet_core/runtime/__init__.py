@@ -7,6 +7,7 @@ from duet_core.runtime.encoder import Encoded, Encoder
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.grounding import GroundedAttribute, GroundedSet, ground
 from duet_core.runtime.preprocess import PhotoError, Preprocessing, load_rgb
+from duet_core.runtime.ranking import rank_calibrated
 from duet_core.runtime.scoring import (
     BlockView,
     Candidates,
@@ -59,5 +60,6 @@ __all__ = [
     "load_rgb",
     "open_bundle",
     "rank",
+    "rank_calibrated",
     "score_candidates",
 ]

@@ -99,11 +99,11 @@ class Expectation:
         prior are amplified `MOST` times only.
         """
         lowest, highest = 1.0, MOST
-        if self._cosine(self._amplified(degrees, highest)) > self._typical_cosine:
+        if self._cosine(self._amplified(degrees, highest)) > self.typical_cosine:
             return self._amplified(degrees, highest)
         for _ in range(_HALVINGS):
             factor = (lowest + highest) / 2
-            if self._cosine(self._amplified(degrees, factor)) > self._typical_cosine:
+            if self._cosine(self._amplified(degrees, factor)) > self.typical_cosine:
                 lowest = factor
             else:
                 highest = factor

@@ -41,6 +41,18 @@ class Partners:
 class ContrastSampler:
     """Draws contrastive partners from the training photos, from tables computed once.
 
+    For an anchor of class c with target t in prompt set P, A_c the attributes present in class c, and c, c+, c-
+    different training classes:
+
+        C+ = {c' : t in A_c'}                                               (16)
+        C- = {c' : t not in A_c', and some u of P is in A_c' but not in A_c}     (17)
+        Dist(c, c') = Σ_i |degree_i(c) - degree_i(c')|,  Sim = 1 / Dist     (18)
+        p(c- = c') = Sim(c, c')² / Σ over C- of Sim²                        (19)
+        p(c+ = c') = Dist(c, c')² / Σ over C+ of Dist²                      (20)
+
+    so that c+ looks unlike c but for the target, and c- like c but for it. The attribute of c- is one such u, drawn
+    uniformly. Two c- are drawn without repetition.
+
     Distances (Eq. 18) are floored at the smallest positive distance between two classes: two classes of equal degrees
     count as near as the nearest pair that can be told apart. Sim = 1 / Dist stays finite and every candidate keeps a
     probability above 0.

@@ -13,6 +13,13 @@ Weighting = Literal["linear", "random", "minmax"]
 class TargetSampler:
     """Draws the target attribute of each image from the attributes present in its class (Eq. 2).
 
+    With A_c the attributes present in class c and Cs the training classes, attribute j of A_c is the target with
+    probability
+
+        p(a_j) = w_j / Σ_{i in A_c} w_i,   w_j = 1 / |{c in Cs : j in A_c}|     (2)
+
+    so that an attribute of few classes is asked more often in each of them.
+
     Attributes:
         probabilities: (C, A) float64, each row sums to 1; 0 where the attribute is not present in the class.
     """

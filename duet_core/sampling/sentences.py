@@ -52,32 +52,6 @@ class SentenceBatch:
         sentence, position = (self.labels != IGNORED).nonzero(as_tuple=True)
         return sentence, position
 
-    @staticmethod
-    def cat(batches: Sequence[SentenceBatch]) -> SentenceBatch:
-        """All sentences one after the other, padded to the longest.
-
-        Raises:
-            ValueError: no batch, or batches of tokenizers with different padding.
-        """
-        pads = {batch.pad_id for batch in batches}
-        if len(pads) != 1:
-            raise ValueError(f"got {len(batches)} batches with padding ids {sorted(pads)}; expected one id, such as 0")
-        pad_id = pads.pop()
-        longest = max(batch.input_ids.shape[1] for batch in batches)
-        return SentenceBatch(
-            input_ids=_stack([batch.input_ids for batch in batches], longest, pad_id),
-            attention_mask=_stack([batch.attention_mask for batch in batches], longest, False),
-            target_mask=_stack([batch.target_mask for batch in batches], longest, False),
-            labels=_stack([batch.labels for batch in batches], longest, IGNORED),
-            pad_id=pad_id,
-        )
-
-
-def _stack(tensors: Sequence[Tensor], width: int, fill: int) -> Tensor:
-    """Rows (N1 + N2 + …, width) of tensors (Ni, Ti), filled up at the end."""
-    padded = [torch.nn.functional.pad(tensor, (0, width - tensor.shape[1]), value=fill) for tensor in tensors]
-    return torch.cat(padded)
-
 
 class SentenceBuilder:
     """Turns sets of attributes into attribute sentences of token ids, many in one call.

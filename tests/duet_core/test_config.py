@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -37,6 +38,24 @@ def test_every_recipe_of_the_repository_loads_and_says_what_it_wrote(file: Path)
 
 def test_there_are_recipes() -> None:
     assert "birds" in {file.stem for file in RECIPES}
+
+
+def test_the_gpu_recipe_has_the_papers_values_that_it_names() -> None:
+    file = ROOT / "training" / "configs" / "birds_gpu.yaml"
+    config = load_config(file)
+    loss, sampling = config.loss, config.sampling
+    found = {
+        "λ_cmr": loss.lambda_cmr,
+        "λ_acl": loss.lambda_acl,
+        "ρ": sampling.rho,
+        "r": sampling.rap_ratio,
+        "τ": loss.tau,
+        "K": config.cross_modal.layers,
+        "batch": config.optimizer.batch_size,
+    }
+    (said,) = re.findall(r"Table 4 \(CUB\): (.*)\.\n", file.read_text())
+    assert {name: float(value) for name, value in (entry.split() for entry in said.split(", "))} == found
+    assert (sampling.csg_anchors, sampling.acl_anchors, sampling.con_anchors) == (None, None, None)  # every anchor
 
 
 def test_sections_left_out_have_the_papers_settings(tmp_path: Path) -> None:

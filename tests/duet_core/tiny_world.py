@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ class TinyWorld:
 
     def config(self, **changes: Any) -> TrainConfig:
         """The recipe as a configuration, with changes as for `write_recipe`."""
-        return load_config(self.write_recipe(self.folder / "recipe.yaml", **changes))
+        file = self.folder / f"recipe-{os.getpid()}.yaml"  # processes of one test may share the folder
+        return load_config(self.write_recipe(file, **changes))
 
     def experiment(self, **changes: Any) -> Experiment:
         """An experiment on the CPU, with changes as for `write_recipe`."""

@@ -42,7 +42,7 @@ class Exported:
 @pytest.fixture(scope="module")
 def exported(tiny_world: TinyWorld, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("export")
-    recipe = tiny_world.write_recipe(folder / "tiny.yaml", optimizer__epochs=1)
+    recipe = tiny_world.write_recipe(folder / "tiny.yaml")
     made = Exported(recipe, folder / "runs", folder / "models" / "tiny")
     assert cli.main(["train", str(recipe), "--out", str(made.runs)]) == 0
     assert made.export(made.bundle) == 0

@@ -11,16 +11,15 @@ from duet_core.losses import class_cross_entropy
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("scale", [1.0, 7.5])
-def test_equals_the_loop(dtype: torch.dtype, scale: float) -> None:
+def test_equals_the_loop(dtype: torch.dtype) -> None:
     g = torch.Generator().manual_seed(1)
     v, z = torch.randn(5, 6, generator=g, dtype=dtype), torch.randn(4, 6, generator=g, dtype=dtype)
     label = torch.tensor([0, 3, 1, 1, 2])
     total = 0.0
     for row, true in zip(v.tolist(), label.tolist(), strict=True):
-        scores = [scale * sum(a * b for a, b in zip(row, c, strict=True)) for c in z.tolist()]
+        scores = [sum(a * b for a, b in zip(row, c, strict=True)) for c in z.tolist()]
         total -= math.log(math.exp(scores[true]) / sum(map(math.exp, scores)))
-    loss = class_cross_entropy(v, z, label, scale)
+    loss = class_cross_entropy(v, z, label)
     assert loss.dtype == dtype
     assert loss.item() == pytest.approx(total / 5, rel=1e-4)
 
@@ -35,7 +34,7 @@ def test_gradients_are_right_and_finite_at_extremes() -> None:
     g = torch.Generator().manual_seed(2)
     v = torch.randn(3, 4, generator=g, dtype=torch.float64, requires_grad=True)
     z = torch.randn(5, 4, generator=g, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda x: class_cross_entropy(x, z, torch.tensor([0, 1, 4]), 3.0), (v,))
+    assert torch.autograd.gradcheck(lambda x: class_cross_entropy(x, z, torch.tensor([0, 1, 4])), (v,))
     far = torch.tensor([[1e5, -1e5]], requires_grad=True)
     (slope,) = torch.autograd.grad(class_cross_entropy(far, torch.eye(2), torch.tensor([1])), far)
     assert slope.isfinite().all()

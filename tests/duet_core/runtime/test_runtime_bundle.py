@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from duet_core.runtime import BundleError, Encoder, ProviderError, ground, open_bundle, rank
+from duet_core.runtime import BundleError, Encoder, ProviderError, ground, open_bundle, rank, rank_calibrated
 from duet_core.runtime.bundle import FILES, describe_file
 from duet_core.runtime.sessions import open_session, thread_count
 from tests.tiny_bundle import PREPROCESSING, SCHEMA, SEEN, picture, write_manifest, write_tiny_bundle
@@ -24,17 +25,26 @@ def folder(tmp_path: Path) -> Path:
     return write_tiny_bundle(tmp_path / "tiny")
 
 
+def test_a_calibrated_ranking_has_the_bundles_numbers(folder: Path) -> None:
+    bundle = open_bundle(folder)
+    v = Encoder(bundle).encode([picture("red")]).v[0]
+    for gamma, threshold in ((0.0, 0.25), (0.3, -0.5)):
+        calibration = dataclasses.replace(bundle.calibration, gamma=gamma, temperature=0.37, threshold=threshold)
+        changed = dataclasses.replace(bundle, calibration=calibration)
+        got = rank_calibrated(changed, v, bundle.classes, top_k=2, candidates="all")
+        numbers: dict[str, Any] = {"temperature": 0.37, "threshold": threshold, "evidence": bundle.evidence, "top_k": 2}
+        assert got == rank(v, bundle.classes, gamma=gamma, **numbers)
+        other = rank_calibrated(changed, v, bundle.classes, top_k=2, candidates="all", gamma=0.0)
+        assert other == rank(v, bundle.classes, gamma=0.0, **numbers)
+
+
 def test_an_opened_bundle_recognises_its_pictures(folder: Path) -> None:
     bundle = open_bundle(folder)
     assert bundle.classes.ids == tuple(SEEN)
     assert bundle.schema == SCHEMA
     encoded = Encoder(bundle).encode([picture("red"), picture("red", "blue"), picture("blue")])
     assert encoded.v.shape == (3, len(SCHEMA))
-    calibration = bundle.calibration
-    rankings = [
-        rank(v, bundle.classes, gamma=calibration.gamma, temperature=0.1, threshold=calibration.threshold)
-        for v in encoded.v
-    ]
+    rankings = [rank_calibrated(bundle, v, bundle.classes, top_k=5, candidates="all") for v in encoded.v]
     assert [ranking.predictions[0].class_id for ranking in rankings[:2]] == ["red-bird", "blue-winged-bird"]
     assert [ranking.decision.accepted for ranking in rankings] == [True, True, False]
     grounded = ground(Encoder(bundle).attribute_scores(encoded.state)[1], SCHEMA)

@@ -200,20 +200,10 @@ def test_templates_equal_the_schemas() -> None:
     assert (asked.labels == -100).all()
 
 
-def test_batches_are_joined_and_padded() -> None:
-    first = builder().build(kept_of([[0], [0, 1]]), torch.tensor([0, 1]), True)
-    joined = SentenceBatch.cat([builder().template(), first])
-    assert len(joined) == 3
-    assert tokens_of(joined, 0) == ids_of(SCHEMA.template())
-    assert tokens_of(joined, 2) == tokens_of(first, 1)
-    width = first.input_ids.shape[1]
-    assert torch.equal(joined.labels[1:, :width], first.labels)
-    assert torch.equal(joined.target_mask[1:, :width], first.target_mask)
-    assert (joined.labels[:, width:] == -100).all()
-    moved = joined.to("meta")
-    assert moved.labels.device.type == moved.attention_mask.device.type == "meta"
-    with pytest.raises(ValueError, match="got 0 batches"):
-        SentenceBatch.cat([])
+def test_a_batch_moves_whole() -> None:
+    moved = builder().build(kept_of([[0], [0, 1]]), torch.tensor([0, 1]), True).to("meta")
+    tensors = (moved.input_ids, moved.attention_mask, moved.target_mask, moved.labels)
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
 def test_refuses_what_cannot_be_built() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,33 @@ def test_calibrate_fits_again_from_finished_runs(
     assert cli.main(["calibrate", str(runs.recipe), "--runs", str(tmp_path / "none")]) == 2
     assert "no finished run" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_a_finished_run_without_its_checkpoint_is_not_trained_again(
+    runs: Runs, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    shutil.copytree(runs.out, out)
+    (out / "validation" / "seed0" / "checkpoint.pt").unlink()
+    assert cli.main([command, str(runs.recipe), "--runs", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"{out}/validation/seed0/checkpoint.pt is missing" in said
+    assert f"duet train {runs.recipe} --out {out}" in said
+    assert not (out / "validation" / "seed0" / "checkpoint.pt").exists()
+
+
+def test_runs_of_several_processes_are_judged_by_one(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    shutil.copytree(runs.out, out)
+    file = out / "validation" / "seed0" / "checkpoint.pt"
+    torch.save(torch.load(file, weights_only=True) | {"world": 2}, file)
+    assert cli.main(["evaluate", str(runs.recipe), "--runs", str(out)]) == 0
+    metrics = Record.read(out / "validation" / "seed0" / "record.json").metrics
+    assert f"H {100 * metrics['H']:.2f}" in capsys.readouterr().out
 
 
 def test_baseline_is_fitted_once_and_its_figures_are_those_of_eszsl(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from duet_core.checkpoint import CheckpointError
+from duet_core.commands.train import _start_processes
+from duet_core.config import ConfigError
 from duet_core.experiment import Experiment
 from duet_core.image_source import ImageSource
 from duet_core.trainer import Processes, Trainer, build_schedule, parameter_groups
 from tests.duet_core.tiny_world import TinyWorld
+from tests.duet_core.training.gradients import gradients_of
 
 CPU = torch.device("cpu")
 
@@ -63,6 +69,12 @@ def log_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def events_of(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Step and value of every scalar that TensorBoard shows of a run."""
+    board = EventAccumulator(str(folder)).Reload()
+    return {name: [(event.step, event.value) for event in board.Scalars(name)] for name in board.Tags()["scalars"]}
+
+
 def test_the_loss_falls(tiny_world: TinyWorld, tmp_path: Path) -> None:
     made = trainer(tiny_world.experiment(optimizer__epochs=12, sampling__rho=0.3), tmp_path)
     made.fit()
@@ -91,8 +103,50 @@ def test_a_resumed_run_is_bit_equal_to_an_unbroken_one(tiny_world: TinyWorld, tm
     assert [row["step"] for row in log_of(tmp_path / "broken")] == [row["step"] for row in log_of(tmp_path / "whole")]
 
 
+def test_a_run_killed_between_checkpoints_tells_each_step_once(
+    tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = tiny_world.experiment(run__checkpoint_every=5)
+    whole = trainer(experiment, tmp_path / "whole")
+    whole.fit()
+    unbroken = Trainer._step
+    for killed_at in (3, 8):  # before the first checkpoint, and after the one at step 5
+        broken = trainer(experiment, tmp_path / "broken")
+
+        def step(self: Trainer, number: int, *rest: Any, last: int = killed_at) -> dict[str, Tensor]:
+            if number == last:
+                raise KeyboardInterrupt
+            return unbroken(self, number, *rest)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_step", step)
+            with pytest.raises(KeyboardInterrupt):
+                broken.fit()
+        with (tmp_path / "broken" / "log.csv").open("a") as file:
+            file.write(f"{killed_at},CL")  # the row it was writing when it was killed
+    trainer(experiment, tmp_path / "broken").fit()
+    assert log_of(tmp_path / "broken") == log_of(tmp_path / "whole")
+    assert events_of(tmp_path / "broken") == events_of(tmp_path / "whole")
+    assert len(events_of(tmp_path / "whole")["lr/new"]) == 12
+
+
+def test_the_log_has_the_learning_rate_of_each_part(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    experiment = tiny_world.experiment(
+        optimizer__schedule="constant",
+        optimizer__lr_vision=0.001,
+        optimizer__lr_language=0.002,
+        optimizer__lr_cross_modal=0.003,
+        optimizer__lr_new=0.004,
+    )
+    trainer(experiment, tmp_path).fit(stop_after=2)
+    parts = ("lr_vision", "lr_language", "lr_cross_modal", "lr_new")
+    assert [[row[part] for part in parts] for row in log_of(tmp_path)] == [["0.001", "0.002", "0.003", "0.004"]] * 2
+
+
 def test_accumulating_runs_stop_between_groups_and_resume_bit_equal(tiny_world: TinyWorld, tmp_path: Path) -> None:
-    experiment = tiny_world.experiment(optimizer__accumulation=5, run__checkpoint_every=6)
+    experiment = tiny_world.experiment(
+        optimizer__accumulation=5, optimizer__schedule="constant", run__checkpoint_every=6
+    )
     whole = trainer(experiment, tmp_path / "whole")
     whole.fit()
     assert whole.steps == 12
@@ -106,69 +160,59 @@ def test_accumulating_runs_stop_between_groups_and_resume_bit_equal(tiny_world: 
 def test_checkpoints_fall_at_the_end_of_groups(
     tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = trainer(tiny_world.experiment(optimizer__accumulation=5, run__checkpoint_every=6), tmp_path)
+    made = trainer(
+        tiny_world.experiment(optimizer__accumulation=5, optimizer__schedule="constant", run__checkpoint_every=6),
+        tmp_path,
+    )
     kept: list[int] = []
     monkeypatch.setattr(made, "_save", kept.append)
     made.fit()
     assert kept == [10, 12, 12]  # groups end at 5, 10 and 12; 6 and 12 are reached in the last two; then the end
 
 
-@dataclass
-class SameImages:
-    """Images that depend on their row alone, so that two ways of batching see the same."""
-
-    side: int = 32
-
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
-        return torch.stack(
-            [torch.randn(3, self.side, self.side, generator=torch.Generator().manual_seed(r)) for r in rows.tolist()]
-        )
-
-    def eval_batch(self, rows: Tensor) -> Tensor:
-        return self.train_batch(rows, torch.Generator())
-
-
-def plain_encoder(world: TinyWorld, **changes: Any) -> Experiment:
-    """A vision-only recipe without batch norm or dropout: its loss is a mean over photos and nothing else."""
-    return world.experiment(
-        **{
-            "variant": "vision_only",
-            "vision__name": "test_vit",
-            "vision__weights": None,
-            "vision__pretrained": False,
-            "vision__arguments": {"img_size": 32},
-            "vision__frozen_stages": 0,
-            "vision__batch_norm": False,
-            "optimizer__epochs": 1,
-            "optimizer__schedule": "constant",
-            "optimizer__clip": 0.0,
-        }
-        | changes
-    )
-
-
-def test_accumulated_gradients_are_those_of_the_large_batch(
-    tiny_world: TinyWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gradients: dict[str, list[list[Tensor]]] = {"large": [], "small": []}
-    for name, size, group in (("large", 10, 1), ("small", 5, 2)):
-        experiment = plain_encoder(tiny_world, optimizer__batch_size=size, optimizer__accumulation=group)
-        made = trainer(experiment, tmp_path / name, images=SameImages())
-        seen, parameters = gradients[name], [p for g in made._optimizer.param_groups for p in g["params"]]
-
-        def keep(*_: object, seen: list[list[Tensor]] = seen, own: list[nn.Parameter] = parameters) -> None:
-            seen.append([p.grad.clone() for p in own if p.grad is not None])
-
-        monkeypatch.setattr(made._optimizer, "step", keep)
-        monkeypatch.setattr(made._schedule, "step", lambda: None)
-        monkeypatch.setattr(made, "_save", lambda _: None)
-        made.fit()
+def test_accumulated_gradients_are_those_of_the_large_batch(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    large = gradients_of(tiny_world, tmp_path, size=10, group=1)
+    small = gradients_of(tiny_world, tmp_path, size=5, group=2)
     # 25 photos: 10 + 10 + 5 against (5 + 5) + (5 + 5) + 5, the last group short and divided by its own size
-    assert len(gradients["large"]) == len(gradients["small"]) == 3
-    for large, small in zip(gradients["large"], gradients["small"], strict=True):
-        assert len(large) == len(small) > 10
-        for a, b in zip(large, small, strict=True):
+    assert len(large) == len(small) == 3
+    for expected, got in zip(large, small, strict=True):
+        assert len(expected) == len(got) > 10
+        for a, b in zip(expected, got, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def one_process(tmp_path: Path) -> Iterator[None]:
+    """A process group of this process alone."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("one_process")
+def test_processes_exchange_gradients_once_a_group(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    experiment = tiny_world.experiment(
+        optimizer__batch_size=2, optimizer__accumulation=3, optimizer__epochs=1, optimizer__schedule="constant"
+    )
+    made = trainer(experiment, tmp_path, processes=Processes(rank=0, world=2))
+    assert isinstance(made._forward, DistributedDataParallel)
+    exchanged: list[bool] = []
+    made._forward.register_forward_pre_hook(lambda model, _: exchanged.append(bool(model.require_backward_grad_sync)))
+    made.fit()
+    assert exchanged == [(step + 1) % 3 == 0 or step + 1 == made.steps for step in range(made.steps)]
+    assert exchanged.count(False) >= 4
+
+
+def test_each_process_has_its_own_device_before_nccl_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, Any]] = []
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.set_device", lambda device: calls.append(("device", device)))
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda kind: calls.append(("group", kind)))
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 3)
+    assert _start_processes() == (Processes(rank=3, world=4), torch.device("cuda:3"))
+    assert calls == [("device", 3), ("group", "nccl")]
 
 
 def test_parameter_groups_by_part_and_decay(tiny_world: TinyWorld) -> None:
@@ -214,6 +258,20 @@ def test_schedules(tiny_world: TinyWorld) -> None:
             assert rates[-1] < 1e-4 < rates[0] < 0.1
         else:
             assert rates == expected
+
+
+def test_one_cycle_needs_updates_to_rise_and_fall(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    optimizer = torch.optim.AdamW([{"params": [nn.Parameter(torch.zeros(1))], "lr": 1.0}])
+    for updates, warmup, allowed in ((1, 0.2, False), (4, 0.3, False), (5, 0.2, False), (5, 0.4, True), (6, 0.2, True)):
+        config = tiny_world.config(optimizer__warmup=warmup).optimizer
+        if allowed:
+            assert build_schedule(optimizer, config, updates=updates).get_last_lr()[0] > 0
+        else:
+            with pytest.raises(ConfigError, match=rf"optimizer\.schedule: .* over {updates} updates.*=constant"):
+                build_schedule(optimizer, config, updates=updates)
+    with pytest.raises(ConfigError, match="over 3 updates"):
+        trainer(tiny_world.experiment(optimizer__accumulation=4), tmp_path)
+    assert trainer(tiny_world.experiment(optimizer__accumulation=4, optimizer__schedule="constant"), tmp_path)
 
 
 def test_a_checkpoint_of_another_run_is_refused_by_field(tiny_world: TinyWorld, tmp_path: Path) -> None:
