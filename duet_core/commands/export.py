@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import yaml
+
 from duet_core.config_file import load_config
 from duet_core.record import Record, finished, run_folder
 
@@ -19,10 +21,8 @@ if TYPE_CHECKING:  # torch is imported when the command runs: its help needs non
 
 SplitName = Literal["test", "validation"]
 
-_CUB_LICENCE = (
-    "Photos and attributes of CUB-200-2011 (Wah et al., 2011) are for non-commercial research and education; "
-    "this model, trained from them, is offered for the same."
-)
+_CARDS = Path("training/cards")
+_UNTOLD = {"licence": "The licence of the data was not told.", "limits": []}
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
     split: SplitName = "test",
     set: Sequence[str] = (),
     model_id: str | None = None,
-    licence: str = _CUB_LICENCE,
+    card: Path | None = None,
 ) -> str:
     """Write the bundle of a finished training run, with parity to torch shown.
 
@@ -47,9 +47,10 @@ def run(
             `duet decisions --split validation`.
         set: a change to the recipe, as given to `duet train`; may be given again.
         model_id: name of the model in answers; default <recipe>-duet-seed<seed>, with -validation for such a run.
-        licence: what the card says of the licence of the training data.
+        card: YAML file with what the model card says of the data, licence and limits; default
+            training/cards/<recipe>.yaml where there is one.
 
-    Raises FileNotFoundError when the run is not finished.
+    Raises FileNotFoundError when the run is not finished, ValueError for a card without these two entries.
     """
     import torch
 
@@ -59,7 +60,7 @@ def run(
     from duet_core.model.build import build_preprocessing
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    recipe = load_config(config, *set)
+    recipe, told = load_config(config, *set), _read_card(card, config)
     folder = runs or Path("runs") / config.stem / "duet"
     experiment = Experiment(recipe, device=torch.device("cpu"))
     task = _load_task(experiment, run_folder(folder, split, seed), seed=seed, config=config, split=split)
@@ -75,7 +76,7 @@ def run(
         preprocessing=preprocessing,
         calibration=json.loads((folder / "calibration.json").read_text()),
         records=_records(experiment, folder, command=train_command(config, set), seed=seed, split=split)
-        | {"licence": {"data": licence}},
+        | {"licence": {"data": told["licence"]}, "limits": told["limits"]},
     )
     manifest = export_bundle(source, out)
     size_mb = sum(entry["bytes"] for entry in manifest["files"].values()) / 1e6
@@ -85,6 +86,18 @@ def run(
 def train_command(config: Path, changes: Sequence[str]) -> str:
     """The line that trains the recipe with these changes, as the manifest tells it; a shell reads it as it stands."""
     return shlex.join(["duet", "train", str(config), *(word for change in changes for word in ("--set", change))])
+
+
+def _read_card(card: Path | None, config: Path) -> dict[str, Any]:
+    """`licence`, one text, and `limits`, a list of texts, of a model card."""
+    file = card or _CARDS / config.name
+    if card is None and not file.is_file():
+        return _UNTOLD
+    told: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    is_whole = isinstance(told, dict) and told.keys() == _UNTOLD.keys() and isinstance(told["limits"], list)
+    if not is_whole or not all(isinstance(text, str) for text in (told["licence"], *told["limits"])):
+        raise ValueError(f"{file}: a card has the entries licence, one text, and limits, a list of texts")
+    return dict(told)
 
 
 def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path, split: SplitName) -> DuetTask:

@@ -37,11 +37,14 @@ embeddings to float32 over {phrases} phrases: mean {cosine_mean:.4f}, least {cos
 
 ## Limits
 
-- The photos it learned from are cut to the bird's bounding box; whole photos in which the bird is small do worse.
-- Attributes are those of the class, not of the photo: a female or a young bird is described as its species is.
-- Calibration and threshold were fitted on photos of the same collection; other cameras and places may need their own.
-- Classes far from everything in training (no birds at all) are refused by a threshold that was set on birds only.
+{limits}
 """
+
+LIMITS = (
+    "Attributes are those of the class, not of the photo.",
+    "Calibration and threshold were fitted on photos of the same collection; other cameras and places may need others.",
+)
+"""True of every bundle; what else is true of one, the manifest's `limits` say."""
 
 
 def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
@@ -62,6 +65,7 @@ def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
         seen=training["seen_classes"],
         unseen=training["unseen_classes"],
         licence=manifest["licence"]["data"],
+        limits="\n".join(f"- {limit}" for limit in (*manifest.get("limits", ()), *LIMITS)),
         command=training["command"],
         rows=rows,
         seed=training["seed"],

@@ -231,3 +231,25 @@ def test_calibrate_renews_a_bundles_calibration_and_card(
     assert cli.main([*words, "--set", "loss.tau=0.1"]) == 2
     assert "loss.tau changed" in capsys.readouterr().err
     assert (bundle / "calibration.json").read_bytes() == before
+
+
+def test_the_card_says_of_the_data_what_it_is_told(exported: Exported, tmp_path: Path) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text("licence: For tests only.\nlimits: [Drawn by chance.]\n")
+    assert exported.export(tmp_path / "told", "--card", str(card)) == 0
+    text = (tmp_path / "told" / "README.md").read_text()
+    assert "For tests only." in text
+    assert "- Drawn by chance.\n- Attributes are those of the class" in text
+    assert "bird" not in text
+    untold = (exported.bundle / "README.md").read_text()
+    assert "The licence of the data was not told." in untold
+
+
+def test_a_card_of_another_form_is_refused(
+    exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_text("license: For tests only.\n")
+    assert exported.export(tmp_path / "told", "--card", str(card)) == 2
+    assert "entries licence" in capsys.readouterr().err
+    assert not (tmp_path / "told").exists()
