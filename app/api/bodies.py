@@ -19,6 +19,8 @@ from app.settings import Settings
 Result = TypeVar("Result")
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+ALSO_READ = ("image/jpg", "image/pjpeg", "image/x-png")
+"""What some clients call them; the photo's own header decides in any case."""
 MULTIPART_OVERHEAD = 65_536
 """Bytes of boundaries, headers and small fields that may come on top of the largest photo."""
 
@@ -67,7 +69,7 @@ async def read_photo(request: Request, settings: Settings) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         data = await _in_time(_multipart_image(request), settings)
-    elif kind in IMAGE_TYPES:
+    elif kind in (*IMAGE_TYPES, *ALSO_READ):
         data = await _in_time(request.body(), settings)
     else:
         raise Problem(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.answers import Answer
-from app.api.bodies import IMAGE_TYPES, PHOTO_BODY, json_body, read_json, read_photo
+from app.api.bodies import ALSO_READ, IMAGE_TYPES, PHOTO_BODY, json_body, read_json, read_photo
 from app.api.deps import Gamma, Space, TheService, class_row, snapshot_of
 from app.engine.labelled import MOST_PHOTOS, Labelled
 from app.engine.margins import Margins, Question
@@ -96,7 +96,7 @@ async def calibrate(
     photos is enough to go on with the new classes, but only photos given anew make it valid.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data" or kind in IMAGE_TYPES:
+    if kind == "multipart/form-data" or kind in (*IMAGE_TYPES, *ALSO_READ):
         given, append = await _photo(request, response, service, class_id, space), True
     else:
         given, append = await _answers(request, response, service, space)

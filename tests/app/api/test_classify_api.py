@@ -150,6 +150,12 @@ def test_other_content_types(client: httpx.Client, kind: str) -> None:
     assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported-media-type")
 
 
+@pytest.mark.parametrize("kind", ["image/jpg", "image/x-png", "Image/JPEG"])
+def test_names_that_clients_give_to_photos(client: httpx.Client, kind: str) -> None:
+    answer = client.post("/classify", content=picture_bytes("red"), headers={"Content-Type": kind})
+    assert answer.status_code == 200, answer.text
+
+
 def test_a_malformed_form(client: httpx.Client) -> None:
     headers = {"Content-Type": "multipart/form-data"}
     answer = client.post("/classify", content=b"no boundary", headers=headers)
