@@ -39,9 +39,7 @@ KINDS: dict[str, Kind] = {
     "unknown-attribute": Kind(422, "Unknown attribute", "Use the nearest valid names given, or see GET /attributes."),
     "invalid-request": Kind(422, "Invalid request", "Change what is named in the detail, as the example shows."),
     "unclear-prompt": Kind(422, "Prompt not understood", "Name parts and colours or shapes, or send attributes."),
-    "class-exists": Kind(
-        409, "Class exists", "Choose another id, or replace the class: PUT, or mode=replace of an import."
-    ),
+    "class-exists": Kind(409, "Class exists", "Choose another id, or replace the class (PUT, import mode=replace)."),
     "class-is-seen": Kind(409, "Seen class", "Classes of the bundle stay; PATCH can hide or relabel them in a space."),
     "precondition-failed": Kind(412, "Class has changed", "GET the class, look at it, and send its ETag as If-Match."),
     "invalid-import": Kind(422, "Invalid file of classes", "Change the rows named under errors; nothing was stored."),
@@ -59,7 +57,7 @@ KINDS: dict[str, Kind] = {
     "invalid-calibration": Kind(422, "Invalid labelled photos", "Change what is named; nothing was stored."),
     "no-image": Kind(422, "No image", "Send the multipart field 'image', or the raw bytes with an image content type."),
     "unsupported-media-type": Kind(
-        415, "Unsupported media type", "Send what is named under allowed: photos are JPEG, PNG or WebP."
+        415, "Unsupported media type", "Send what is allowed: photos are JPEG, PNG or WebP."
     ),
     "body-too-large": Kind(413, "Body too large", "Send a smaller file."),
     "image-too-large": Kind(413, "Image too large", "Scale the photo down; 500 pixels on the short side are plenty."),
