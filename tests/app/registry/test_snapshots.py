@@ -142,7 +142,10 @@ def test_a_copy_is_the_snapshot_it_was_made_of(tmp_path: Path, batches: list[lis
     folder = tmp_path / str(next(numbers))
     copies, snapshot, revision = Copies(folder), EMPTY, 0
     for batch in batches:
-        changes: list[ClassRecord] = [seen_record("s1", revision + 1, label="Neu")] if revision == 3 else []
+        changes: list[ClassRecord] = []
+        if revision == 3:
+            revision += 1
+            changes.append(seen_record("s1", revision, label="Neu"))
         for class_id, deleted in batch:
             revision += 1
             changes.append(record(class_id, revision, deleted=deleted, expires_at=9e9 if class_id == "a" else None))
