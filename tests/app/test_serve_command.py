@@ -53,8 +53,11 @@ def test_the_address_is_told_once_it_answers(tiny_bundle: Path, tmp_path: Path) 
     right = ("--bundle", str(tiny_bundle), "--store", f"sqlite:///{tmp_path}/c.sqlite", "--port", str(port))
     with begin(tmp_path, *right) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"DUET serves at http://localhost:{port}\n"
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        process.send_signal(signal.SIGTERM)
+        try:
+            told = process.stdout.readline()
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert told == f"DUET serves at http://localhost:{port}\n"
         _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
