@@ -82,9 +82,10 @@ class Service:
         """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
         return await self.inference.encode(await self.photos.pixels(photo))
 
-    def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:  # noqa: ARG002
-        """γ for an answer: what the request asked for, else the bundle's. The place for a γ of the class space."""
-        return self.bundle.calibration.gamma if asked is None else asked
+    def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:
+        """γ for an answer: what the request asks for, else what the class space sets, else the bundle's."""
+        chosen = snapshot.gamma if asked is None else asked
+        return self.bundle.calibration.gamma if chosen is None else chosen
 
     async def rank(
         self, image: ImageState, classes: ClassSet, *, top_k: int, candidates: Candidates, gamma: float | None = None

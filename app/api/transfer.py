@@ -105,6 +105,7 @@ async def export_classes(
         "X-Registry-Revision": str(head.revision),
         "Content-Disposition": f'attachment; filename="{space}-{head.revision}.{format}"',
     }
+    records = [record for record in records if record.kind != "settings"]  # of the space, not of a class
     rows = _csv_rows(records, service) if format == "csv" else _json_rows(records)
     media = "text/csv" if format == "csv" else "application/x-ndjson"
     return StreamingResponse(_in_threads(rows), media_type=media, headers=headers)

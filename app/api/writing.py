@@ -13,7 +13,7 @@ from app.api.answers import ClassKind, NearDuplicate
 from app.api.deps import registry_headers
 from app.problems import Problem
 from app.registry.snapshot import Snapshot
-from app.registry.store import ABSENT, ANY, PRESENT, Act, Change, ClassRecord, StoreError, Written
+from app.registry.store import ABSENT, ANY, PRESENT, SETTINGS, Act, Change, ClassRecord, StoreError, Written
 from app.service import Service
 from duet_core.classes import FloatArray
 from duet_core.runtime import ClassSet, class_vector
@@ -58,12 +58,20 @@ def precondition_failed(condition: str, current: ClassRecord | None) -> Problem:
 
 def shown_kind(record: ClassRecord | None) -> ClassKind:
     """How a class was described; seen ones are the bundle's, changed by the space or not."""
-    return "bundle" if record is None or record.kind == "seen" else record.kind
+    if record is None or record.kind == "seen" or record.kind == "settings":
+        return "bundle"
+    return record.kind
 
 
 def missing(class_id: str, space: str) -> Problem:
     """No such class."""
     return Problem("class-not-found", f"Space {space!r} has no class {class_id[:80]!r}.", {"got": class_id[:80]})
+
+
+def check_is_class(class_id: str, space: str) -> None:
+    """Raises Problem class-not-found for the id under which the store keeps the settings of the space."""
+    if class_id == SETTINGS:
+        raise missing(class_id, space)
 
 
 async def write(service: Service, space: str, changes: Sequence[Change], act: Act) -> Written:
