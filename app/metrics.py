@@ -47,7 +47,7 @@ class Metrics:
         )
         self.writes = Counter("duet_registry_writes", "Classes stored or deleted.", ("operation",), registry=registry)
         self.state_errors = Counter(
-            "duet_image_state_errors", "Photo states that could not be shared through Redis.", registry=registry
+            "duet_image_state_errors", "Photo states that could not be shared through the store.", registry=registry
         )
 
 

@@ -10,22 +10,29 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.engine.admission import Admission
-from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, RedisImageStates
+from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, SharedImageStates, Shelf
 from app.engine.inference import Inference
-from app.engine.labelled import LabelledPhotos, MemoryLabelledPhotos, RedisLabelledPhotos
+from app.engine.labelled import LabelledPhotos, RedisLabelledPhotos
+from app.engine.labelled_sqlite import SqliteLabelledPhotos
 from app.engine.margins import MarginCache
+from app.engine.photo_file import PhotoFile, beside
 from app.engine.photos import PhotoLimits, PhotoReader
+from app.engine.state_shelves import RedisShelf, SqliteShelf
 from app.metrics import Metrics
 from app.registry.follower import Follower
 from app.registry.opening import open_copies, open_store
 from app.registry.redis import RedisStore
 from app.registry.snapshot import SeenClasses, Snapshot, schema_fingerprint
+from app.registry.sqlite import SqliteStore
 from app.registry.store import ClassStore
 from app.settings import Settings
 from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank_calibrated
 from duet_core.runtime.text import TextInterpreter
 
 log = logging.getLogger("duet.service")
+
+STATE_SECONDS = 0.25
+"""Longest wait of one photo's state for another process's write to the SQLite file."""
 
 
 @dataclass(kw_only=True)
@@ -65,6 +72,7 @@ class Service:
         await self.inference.stop()
         await asyncio.to_thread(self.photos.close)
         await self.states.close()
+        await self.labelled.close()
         await self.store.close()
 
     def not_ready(self) -> list[str]:
@@ -82,9 +90,10 @@ class Service:
         """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
         return await self.inference.encode(await self.photos.pixels(photo))
 
-    def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:  # noqa: ARG002
-        """γ for an answer: what the request asked for, else the bundle's. The place for a γ of the class space."""
-        return self.bundle.calibration.gamma if asked is None else asked
+    def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:
+        """γ for an answer: what the request asks for, else what the class space sets, else the bundle's."""
+        chosen = snapshot.gamma if asked is None else asked
+        return self.bundle.calibration.gamma if chosen is None else chosen
 
     async def rank(
         self, image: ImageState, classes: ClassSet, *, top_k: int, candidates: Candidates, gamma: float | None = None
@@ -136,22 +145,25 @@ def build_service(settings: Settings, metrics: Metrics) -> Service:
             encode=encoder.encode_pixels, max_batch=settings.max_batch, observe=admission.observe, metrics=metrics
         ),
         states=_image_states(settings, store, bundle.model_id, metrics),
-        labelled=_labelled(store, bundle),
+        labelled=_labelled(settings, store, bundle),
     )
 
 
-def _image_states(settings: Settings, store: ClassStore, model_id: str, metrics: Metrics) -> ImageStates:
-    """With a Redis store any replica can explain a photo; otherwise the one that saw it."""
-    memory = MemoryImageStates(ttl=settings.image_ttl_seconds, capacity=settings.image_cache)
-    if not isinstance(store, RedisStore):
-        return memory
-    return RedisImageStates(
-        client=store.client, memory=memory, ttl=settings.image_ttl_seconds, model_id=model_id, metrics=metrics
-    )
+def _image_states(settings: Settings, store: RedisStore | SqliteStore, model_id: str, metrics: Metrics) -> ImageStates:
+    """Any process with the same store can explain a photo."""
+    ttl, capacity = settings.image_ttl_seconds, settings.image_cache
+    shelf: Shelf
+    if isinstance(store, RedisStore):
+        shelf = RedisShelf(client=store.client, ttl=ttl, model_id=model_id)
+    else:
+        file = PhotoFile(beside(store.path), timeout=min(STATE_SECONDS, settings.store_timeout_seconds), durable=False)
+        shelf = SqliteShelf(file, ttl=ttl, capacity=capacity, model_id=model_id)
+    return SharedImageStates(shelf=shelf, memory=MemoryImageStates(ttl=ttl, capacity=capacity), metrics=metrics)
 
 
-def _labelled(store: ClassStore, bundle: Bundle) -> LabelledPhotos:
-    """With a Redis store labelled photos are shared by all replicas; otherwise they are of this process."""
-    if not isinstance(store, RedisStore):
-        return MemoryLabelledPhotos()
-    return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)
+def _labelled(settings: Settings, store: RedisStore | SqliteStore, bundle: Bundle) -> LabelledPhotos:
+    """Labelled photos are shared by all processes with the same store."""
+    if isinstance(store, RedisStore):
+        return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)
+    file = PhotoFile(beside(store.path), timeout=settings.store_timeout_seconds, durable=True)
+    return SqliteLabelledPhotos(file, model_id=bundle.model_id)

@@ -72,7 +72,11 @@ class Settings(BaseSettings):
     image_ttl_seconds: int = Field(
         default=900, ge=1, description="How long a photo's state is kept for GET /explain; the photo itself never is."
     )
-    image_cache: int = Field(default=10_000, ge=1, description="Photo states one process keeps; the oldest makes room.")
+    image_cache: int = Field(
+        default=10_000,
+        ge=1,
+        description="Photo states that one process, and a SQLite store, keeps; the oldest makes room.",
+    )
     api_keys: Path | None = Field(
         default=None,
         description="File of hashed API keys, made by `duet keys make`; read again when it changes. Without it "

@@ -26,6 +26,7 @@ from duet_client.class_answers import (
     Imported,
     LoggedWrite,
     NearDuplicate,
+    SpaceSettings,
     SpaceSummary,
     StoredClass,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "RevisionChanged",
     "Schema",
     "ServiceError",
+    "SpaceSettings",
     "SpaceSummary",
     "StoredClass",
     "UnexpectedAnswer",

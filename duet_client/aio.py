@@ -23,6 +23,7 @@ from duet_client.class_answers import (
     DeletedClass,
     Imported,
     LoggedWrite,
+    SpaceSettings,
     SpaceSummary,
     StoredClass,
 )
@@ -225,6 +226,10 @@ class AsyncDuetClient:
     async def add_space(self, name: str, *, label: str = "", copy_of: str | None = None) -> ChangedSpace:
         """Make an empty class space, or a copy of another."""
         return await self._ask(class_calls.add_space(name, label, copy_of))
+
+    async def change_space(self, name: str, *, gamma: float | None) -> SpaceSettings:
+        """Set γ of a space's answers, or with None take the model's again."""
+        return await self._ask(class_calls.change_space(name, gamma))
 
     async def delete_space(self, name: str) -> ChangedSpace:
         """Delete a class space with all its classes."""

@@ -133,6 +133,15 @@ class SpaceSummary(Answer):
     classes: int
     revision: int
     created_at: str
+    gamma: float | None
+
+
+class SpaceSettings(Answer):
+    """What a class space sets for its answers; a `gamma` of None is the model's."""
+
+    name: str
+    gamma: float | None
+    revision: int
 
 
 class SpaceList(Answer):

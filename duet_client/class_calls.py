@@ -17,6 +17,7 @@ from duet_client.class_answers import (
     Imported,
     Log,
     SpaceList,
+    SpaceSettings,
     SpaceSummary,
     StoredClass,
 )
@@ -112,6 +113,13 @@ def add_space(name: str, label: str, copy_of: str | None) -> Call[ChangedSpace]:
     """POST /spaces."""
     body = {"name": name, "label": label} | ({} if copy_of is None else {"copy_of": copy_of})
     return Call(method="POST", path="/spaces", answer=ChangedSpace, body=body, repeatable=False)
+
+
+def change_space(name: str, gamma: float | None) -> Call[SpaceSettings]:
+    """PATCH /spaces/{name}."""
+    return Call(
+        method="PATCH", path=_path("spaces", name), answer=SpaceSettings, body={"gamma": gamma}, repeatable=False
+    )
 
 
 def delete_space(name: str) -> Call[ChangedSpace]:

@@ -23,6 +23,7 @@ from duet_client.class_answers import (
     DeletedClass,
     Imported,
     LoggedWrite,
+    SpaceSettings,
     SpaceSummary,
     StoredClass,
 )
@@ -219,6 +220,10 @@ class DuetClient:
     def add_space(self, name: str, *, label: str = "", copy_of: str | None = None) -> ChangedSpace:
         """Make an empty class space, or a copy of another."""
         return self._ask(class_calls.add_space(name, label, copy_of))
+
+    def change_space(self, name: str, *, gamma: float | None) -> SpaceSettings:
+        """Set γ of a space's answers, or with None take the model's again."""
+        return self._ask(class_calls.change_space(name, gamma))
 
     def delete_space(self, name: str) -> ChangedSpace:
         """Delete a class space with all its classes."""

@@ -20,7 +20,8 @@ class Model(Answer):
 
     id: str = Field(examples=["birds"])
     gamma: float = Field(
-        description="Subtracted from the scores of seen classes when all classes compete: the model's, or as asked for."
+        description="Subtracted from the scores of seen classes when all classes compete: as asked for, else the "
+        "space's, else the model's."
     )
     temperature: float = Field(description="Probabilities are the softmax of calibrated scores divided by it.")
 
@@ -275,6 +276,7 @@ class SpaceSummary(Answer):
     classes: int = Field(description="Registered classes.")
     revision: int
     created_at: str
+    gamma: float | None = Field(description="γ of this space's answers; null: the model's.", examples=[1.2])
 
 
 class SpaceList(Answer):
@@ -290,6 +292,14 @@ class ChangedSpace(Answer):
     revision: int
 
 
+class SpaceSettings(Answer):
+    """What a class space sets for its answers."""
+
+    name: str
+    gamma: float | None = Field(description="null: the model's γ.", examples=[1.2])
+    revision: int
+
+
 class LoggedWrite(Answer):
     """One write to a class space."""
 
@@ -298,7 +308,7 @@ class LoggedWrite(Answer):
     actor: str
     operation: str = Field(examples=["register", "import"])
     count: int = Field(description="Classes written.")
-    ids: list[str] = Field(description="The first hundred of them.")
+    ids: list[str] = Field(description="The first hundred of them; `_settings` are those of the space itself.")
 
 
 class Log(Answer):

@@ -70,7 +70,7 @@ class CalibrationState(Answer):
     photos_unseen: int
     accuracy: float | None = Field(description="Share of the labelled photos whose class is the first prediction.")
     coverages: list[CoverageReached]
-    shared: bool = Field(description="Whether all replicas have them (with Redis); otherwise they are this process's.")
+    shared: bool = Field(description="Whether every process with the same store has them.")
     calibrated_at: int | None = Field(description="Revision of the space when the first of the photos was given.")
     revision: int = Field(description="Revision now; when it is another, the guarantee of sets is void.")
 

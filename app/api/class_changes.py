@@ -14,6 +14,7 @@ from app.api.bodies import json_body, read_json
 from app.api.deps import Actor, ClassId, Space, TheService, missing, revision_header
 from app.api.descriptions import NewClass, checked_label, describe, expiry
 from app.api.writing import (
+    check_is_class,
     expected,
     near_duplicates,
     precondition_failed,
@@ -97,6 +98,7 @@ async def change_class(
     space: Space = DEFAULT_SPACE,
 ) -> ChangedClass:
     """Change what the body names. A seen class can be relabelled or hidden, in this space only."""
+    check_is_class(class_id, space)
     data = await read_json(request, service.settings)
     try:
         asked = ClassChange.model_validate(data)
@@ -137,6 +139,7 @@ async def delete_class(
     space: Space = DEFAULT_SPACE,
 ) -> DeletedClass:
     """Delete a registered class. Seen classes belong to the bundle and stay; PATCH hides them."""
+    check_is_class(class_id, space)
     if service.bundle.classes.row(class_id) is not None:
         raise Problem("class-is-seen", f"{class_id!r} is a seen class of the bundle and stays.", {"got": class_id})
     expect = PRESENT

@@ -52,6 +52,9 @@ def _groups(question: Question) -> dict[str, bool]:
 
 
 def _guarantee(labelled: Labelled, question: Question, limits: Bounds) -> str:
+    settings = question.snapshot.settings
+    if settings is not None and settings.revision > labelled.revision:
+        return f"void: class set or γ changed since revision {labelled.revision}"
     if question.snapshot.revision != labelled.revision:
         return f"void: class set changed since revision {labelled.revision}"
     if limits.pooled:

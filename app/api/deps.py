@@ -38,7 +38,9 @@ Gamma = Annotated[
         ge=-1000,
         le=1000,
         allow_inf_nan=False,
-        description="γ of this answer, subtracted from the scores of seen classes; without it, the model's.",
+        description="γ of this answer, subtracted from the scores of seen classes; without it, the class "
+        "space's, else the model's.",
+        examples=[1.2],
     ),
 ]
 ClassId = Annotated[str, Path(description="Id of a class.", examples=["yellow-headed-blackbird"])]

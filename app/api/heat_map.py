@@ -81,7 +81,9 @@ async def heat_map(
         pixels = await service.photos.pixels(photo)
         image = await service.inference.encode(pixels)
         if class_id is None and attribute is None:
-            ranking = await service.rank(image, snapshot.classes, top_k=1, candidates="all")
+            ranking = await service.rank(
+                image, snapshot.classes, top_k=1, candidates="all", gamma=service.gamma(snapshot)
+            )
             class_id = ranking.predictions[0].class_id
         subject = _subject(service, snapshot, class_id=class_id, versus=versus, attribute=attribute)
         covered = await _covered(service, pixels)

@@ -114,7 +114,8 @@ async def zero_shot(
         labels, template = asked.parameters.candidate_labels, asked.parameters.hypothesis_template or "{}"
         candidates = await asyncio.to_thread(competing, labels, template, snapshot, service)
         image = await service.encode(photo)
-    ranking = await service.rank(image, candidates, top_k=len(labels), candidates="all")
+    gamma = service.gamma(snapshot)
+    ranking = await service.rank(image, candidates, top_k=len(labels), candidates="all", gamma=gamma)
     return [LabelScore(label=found.label, score=found.probability) for found in ranking.predictions]
 
 

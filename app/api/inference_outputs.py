@@ -89,7 +89,13 @@ async def classified(
     check_candidates(snapshot, parameters.candidates)
     rankings: list[Ranking] = []
     for image in images:
-        ranking = await service.rank(image, snapshot.classes, top_k=parameters.top_k, candidates=parameters.candidates)
+        ranking = await service.rank(
+            image,
+            snapshot.classes,
+            top_k=parameters.top_k,
+            candidates=parameters.candidates,
+            gamma=service.gamma(snapshot),
+        )
         service.metrics.decisions.labels("accepted" if ranking.decision.accepted else "rejected").inc()
         rankings.append(ranking)
     ids = [await service.states.keep(image) for image in images] if "image_id" in wanted else []

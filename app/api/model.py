@@ -23,7 +23,9 @@ class CalibrationError(Answer):
 class PublishedCalibration(Answer):
     """What was fitted on validation classes, and how well."""
 
-    gamma: float = Field(description="Subtracted from the scores of seen classes; `gamma=` of a request goes first.")
+    gamma: float = Field(
+        description="Subtracted from the scores of seen classes; that of a request or a class space goes first."
+    )
     temperature: float
     ece: CalibrationError = Field(description="On seen and unseen validation classes, each weighing one half.")
     ece_seen: CalibrationError

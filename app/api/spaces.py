@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.api.answers import ChangedSpace, Log, LoggedWrite, SpaceList, SpaceSummary
+from app.api.answers import ChangedSpace, Log, LoggedWrite, SpaceList, SpaceSettings, SpaceSummary
 from app.api.bodies import json_body, read_json
 from app.api.deps import SLUG, Actor, Space, TheService, revision_header
 from app.api.writing import show
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.reading import read_all
-from app.registry.store import ABSENT, Act, Put, SpaceExists, SpaceInfo, SpaceMissing, StoreError
+from app.registry.store import ABSENT, Act, Put, SpaceExists, SpaceInfo, SpaceMissing, StoreError, settings_record
 from app.service import Service
 
 router = APIRouter(tags=["Class spaces"])
@@ -53,6 +53,19 @@ TO_THE_SPACE: dict[str, Any] = {
 """Says in /docs which part of the answer the paths below /spaces/{space} want."""
 
 
+class SpaceChange(BaseModel):
+    """What to change of a class space."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"gamma": 1.2}]})
+
+    gamma: float | None = Field(
+        ge=-1000,
+        le=1000,
+        allow_inf_nan=False,
+        description="γ of answers from this space that ask for no other; null gives the model's back.",
+    )
+
+
 @router.get("/spaces", summary="List class spaces")
 async def list_spaces(service: TheService) -> SpaceList:
     """The default space and every other that was made or written to.
@@ -70,7 +83,8 @@ async def list_spaces(service: TheService) -> SpaceList:
     responses={201: TO_THE_SPACE},
 )
 async def make_space(request: Request, response: Response, service: TheService, actor: Actor) -> ChangedSpace:
-    """Make an empty space, or a copy of another at one revision: its registered, hidden and relabelled classes."""
+    """Make an empty space, or a copy of another at one revision: its registered, hidden and relabelled classes
+    and its γ."""
     data = await read_json(request, service.settings)
     try:
         new = NewSpace.model_validate(data)
@@ -98,6 +112,29 @@ async def get_space(name: SpaceName, response: Response, service: TheService) ->
     info = await _info(service, name)
     response.headers.update(revision_header(info.revision))
     return _summary(info)
+
+
+@router.patch("/spaces/{name}", summary="Change a class space", openapi_extra=json_body(SpaceChange))
+async def change_space(
+    name: SpaceName, request: Request, response: Response, service: TheService, actor: Actor
+) -> SpaceSettings:
+    """Set or clear the γ of a space: how far it favours registered classes over seen ones, without a new model.
+
+    It is a write like that of a class: under a revision of its own, in the log, seen by every replica. Guarantees of
+    sets given before are void from then on.
+    """
+    data = await read_json(request, service.settings)
+    try:
+        asked = SpaceChange.model_validate(data)
+    except ValidationError as error:
+        raise from_errors("invalid-parameter", error.errors(include_url=False)) from None
+    await _info(service, name)
+    act = Act("clear-gamma" if asked.gamma is None else f"set-gamma {asked.gamma:g}", actor)
+    record = settings_record(service.schema_id, gamma=asked.gamma)
+    written = await service.store.write(name, [Put(record)], act)
+    await show(service, name)
+    response.headers.update(revision_header(written.revision))
+    return SpaceSettings(name=name, gamma=asked.gamma, revision=written.revision)
 
 
 @router.delete("/spaces/{name}", summary="Delete a class space")
@@ -163,5 +200,10 @@ def _missing(name: str) -> Problem:
 
 def _summary(info: SpaceInfo) -> SpaceSummary:
     return SpaceSummary(
-        name=info.name, label=info.label, classes=info.classes, revision=info.revision, created_at=info.created_at
+        name=info.name,
+        label=info.label,
+        classes=info.classes,
+        revision=info.revision,
+        created_at=info.created_at,
+        gamma=info.gamma,
     )

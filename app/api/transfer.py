@@ -116,6 +116,7 @@ async def export_classes(
     head, records = await read_all(service.store, space)
     name = f"{space}-{head.revision}.{format}"
     headers = revision_header(head.revision) | {"Content-Disposition": f'attachment; filename="{name}"'}
+    records = [record for record in records if record.kind != "settings"]  # of the space, not of a class
     rows = _csv_rows(records, service) if format == "csv" else _json_rows(records)
     return StreamingResponse(_in_threads(rows), media_type=MEDIA[format], headers=headers)
 

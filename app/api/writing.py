@@ -10,9 +10,9 @@ import numpy as np
 from fastapi import Request, Response
 
 from app.api.answers import ClassKind, NearDuplicate
-from app.api.deps import revision_header
+from app.api.deps import missing, revision_header
 from app.problems import Problem
-from app.registry.store import ABSENT, ANY, PRESENT, Act, Change, ClassRecord, StoreError, Written
+from app.registry.store import ABSENT, ANY, PRESENT, SETTINGS, Act, Change, ClassRecord, StoreError, Written
 from app.service import Service
 from duet_core.classes import FloatArray
 from duet_core.runtime import ClassSet, class_vector
@@ -61,7 +61,15 @@ def precondition_failed(condition: str, current: ClassRecord | None) -> Problem:
 
 def shown_kind(record: ClassRecord | None) -> ClassKind:
     """How a class was described; seen ones are the bundle's, changed by the space or not."""
-    return "bundle" if record is None or record.kind == "seen" else record.kind
+    if record is None or record.kind == "seen" or record.kind == "settings":
+        return "bundle"
+    return record.kind
+
+
+def check_is_class(class_id: str, space: str) -> None:
+    """Raises Problem class-not-found for the id under which the store keeps the settings of the space."""
+    if class_id == SETTINGS:
+        raise missing(class_id, space)
 
 
 async def write(service: Service, space: str, changes: Sequence[Change], act: Act) -> Written:

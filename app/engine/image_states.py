@@ -7,13 +7,12 @@ import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from app.metrics import Metrics
+from app.registry.store import StoreError
 from duet_core.classes import FloatArray
 
 
@@ -76,21 +75,36 @@ class MemoryImageStates:
         """See ImageStates."""
 
 
-class RedisImageStates:
-    """States shared by all replicas through Redis, and remembered here too.
+class Shelf(Protocol):
+    """Where states lie for all processes, under the model they come from, for a while."""
 
-    Classifying does not depend on Redis: an answer waits at most `patience` seconds for the state to arrive there.
-    When Redis is away the state is known to this replica alone, which `duet_image_state_errors_total` counts.
+    async def put(self, image_id: str, data: bytes) -> None:
+        """Lay down. Raises StoreError."""
+        ...
+
+    async def get(self, image_id: str) -> bytes | None:
+        """What was laid down, or None when unknown or forgotten. Raises StoreError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class SharedImageStates:
+    """States shared by all processes through a shelf, and remembered here too.
+
+    Classifying does not depend on the shelf: an answer waits at most `patience` seconds for the state to arrive there.
+    When it cannot be reached the state is known to this process alone, which `duet_image_state_errors_total` counts.
     """
 
     patience = 0.05
+    find_patience = 2.0
     most_pending = 64
 
-    def __init__(self, *, client: Redis, memory: MemoryImageStates, ttl: int, model_id: str, metrics: Metrics) -> None:
-        self._client = client
+    def __init__(self, *, shelf: Shelf, memory: MemoryImageStates, metrics: Metrics) -> None:
+        self._shelf = shelf
         self._memory = memory
-        self._ttl = ttl
-        self._model_id = model_id
         self._metrics = metrics
         self._pending: set[asyncio.Task[None]] = set()
 
@@ -107,13 +121,14 @@ class RedisImageStates:
         return image_id
 
     async def find(self, image_id: str) -> ImageState | None:
-        """See ImageStates. A Redis that is away makes the states of other replicas unknown."""
+        """See ImageStates. A shelf that cannot be reached makes the states of other processes unknown."""
         found = await self._memory.find(image_id)
         if found is not None:
             return found
         try:
-            data = cast("bytes | None", await self._client.get(self._key(image_id)))
-        except (RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(self.find_patience):
+                data = await self._shelf.get(image_id)
+        except (StoreError, TimeoutError):
             self._metrics.state_errors.inc()
             return None
         return None if data is None else _unpacked(data)
@@ -122,15 +137,13 @@ class RedisImageStates:
         """See ImageStates."""
         if self._pending:
             await asyncio.wait(self._pending, timeout=2)
+        await self._shelf.close()
 
     async def _share(self, image_id: str, image: ImageState) -> None:
         try:
-            await self._client.set(self._key(image_id), _packed(image), ex=self._ttl)
-        except (RedisError, OSError, TimeoutError):
+            await self._shelf.put(image_id, _packed(image))
+        except StoreError:
             self._metrics.state_errors.inc()
-
-    def _key(self, image_id: str) -> str:
-        return f"zs:image:{self._model_id}:{image_id}"
 
 
 def _packed(image: ImageState) -> bytes:

@@ -35,16 +35,12 @@ class Labelled:
     v: FloatArray
     class_ids: tuple[str, ...]
 
-    def joined(self, more: Labelled) -> Labelled:
-        """These photos and more; the revision stays that of the older ones."""
-        return Labelled(self.revision, np.concatenate([self.v, more.v]), (*self.class_ids, *more.class_ids))
-
 
 class LabelledPhotos(Protocol):
     """Keeps one `Labelled` for each class space."""
 
     shared: bool
-    """Whether all replicas have the same."""
+    """Whether all processes with the same store have the same."""
 
     async def find(self, space: str) -> Labelled | None:
         """Those of a space, or None."""
@@ -58,29 +54,9 @@ class LabelledPhotos(Protocol):
         """Have none for this space. May raise StoreUnavailable."""
         ...
 
-
-class MemoryLabelledPhotos:
-    """Of this process; gone when it ends. Beyond `MOST_SPACES` those of the space given longest ago go."""
-
-    shared = False
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Labelled] = OrderedDict()
-
-    async def find(self, space: str) -> Labelled | None:
-        """See LabelledPhotos."""
-        return self._kept.get(space)
-
-    async def keep(self, space: str, labelled: Labelled, *, append: bool) -> None:
-        """See LabelledPhotos."""
-        old = self._kept.pop(space, None)
-        self._kept[space] = old.joined(labelled) if append and old is not None else labelled
-        while len(self._kept) > MOST_SPACES:
-            self._kept.popitem(last=False)
-
-    async def forget(self, space: str) -> None:
-        """See LabelledPhotos."""
-        self._kept.pop(space, None)
+    async def close(self) -> None:
+        """Let go of what they are kept in."""
+        ...
 
 
 class RedisLabelledPhotos:
@@ -138,6 +114,9 @@ class RedisLabelledPhotos:
             await self._client.delete(*self._keys(space))
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable(f"labelled photos of space {space}: {error}") from error
+
+    async def close(self) -> None:
+        """See LabelledPhotos. The client is the store's."""
 
     def _keys(self, space: str) -> tuple[str, str]:
         base = f"zs:{{{space}}}:labelled:{self._model_id}"

@@ -74,6 +74,7 @@ class Copies:
             "blocks": blocks,
             "seen_changes": [_values(record) for record in snapshot.seen_changes.values()],
             "expiring": dict(snapshot.expiring),
+            "settings": snapshot.settings and _values(snapshot.settings),
         }
         _replace(folder / "copy.json", json.dumps(told).encode())
         named = {block["file"] for block in blocks}
@@ -100,6 +101,7 @@ class Copies:
             for entry in told["blocks"]:
                 view = RecordView.of(self._load_block(folder, entry["file"]))
                 views.append(view.without(entry["hidden"]) if entry["hidden"] else view)
+            settings = told.get("settings")
             changes = [_record(values) for values in told["seen_changes"]]
             snapshot = Snapshot(
                 space=space,
@@ -108,6 +110,7 @@ class Copies:
                 seen_changes={record.id: record for record in changes},
                 seen=seen,
                 expiring={name: (at, revision) for name, (at, revision) in told["expiring"].items()},
+                settings=settings and _record(settings),
             )
             return Copy(snapshot, confirmed_at)
         except FileNotFoundError:

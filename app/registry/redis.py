@@ -18,6 +18,7 @@ from app.registry.redis_records import FIELDS, packed_change, record_of, records
 from app.registry.store import (
     LOG_LENGTH,
     LOGGED_IDS,
+    SETTINGS,
     UNDO_ROWS,
     Act,
     Change,
@@ -35,6 +36,7 @@ from app.registry.store import (
     WriteConflict,
     Written,
     checked,
+    gamma_in,
 )
 
 SPACES = "zs:spaces"
@@ -130,12 +132,14 @@ class RedisStore:
             for name in names:
                 pipeline.hmget(_key(name, "meta"), ["state", "classes", "label", "created_at"])
                 pipeline.get(_key(name, "rev"))
+                pipeline.hget(_class_key(name, SETTINGS), "detail")
             answers = iter(await pipeline.execute())
         found = []
-        for name, (state, *told), revision in zip(names, answers, answers, strict=False):
+        for name, (state, *told), revision, detail in zip(names, answers, answers, answers, strict=False):
             if state == b"active":
                 classes, label, created_at = ((value or b"").decode() for value in told)
-                found.append(SpaceInfo(name, int(revision or 0), int(classes or 0), label, created_at))
+                gamma = gamma_in(detail or b"{}")
+                found.append(SpaceInfo(name, int(revision or 0), int(classes or 0), label, created_at, gamma))
         return tuple(found)
 
     async def wait(self, known: Mapping[str, int], seconds: float) -> Collection[str]:

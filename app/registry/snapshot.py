@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from app.registry.blocks import RecordView, blocks_of, tidy
-from app.registry.store import ClassRecord, Head, StoreRefused
+from app.registry.store import SETTINGS, ClassRecord, Head, StoreRefused, gamma_in
 from duet_core.attributes import AttributeSchema
 from duet_core.classes import FloatArray
 from duet_core.runtime import BlockView, ClassBlock, ClassSet
@@ -50,6 +50,7 @@ class Snapshot:
         seen_changes: records of kind "seen" by the id of the seen class they hide or relabel.
         seen: the bundle's classes.
         expiring: registered classes with a time of expiry, as (expires_at, revision) by id.
+        settings: the record of kind "settings", once there is one.
     """
 
     space: str
@@ -58,6 +59,12 @@ class Snapshot:
     seen_changes: Mapping[str, ClassRecord]
     seen: SeenClasses
     expiring: Mapping[str, tuple[float, int]]
+    settings: ClassRecord | None = None
+
+    @property
+    def gamma(self) -> float | None:
+        """γ that the space sets; None leaves that of the bundle."""
+        return None if self.settings is None else gamma_in(self.settings.detail_json)
 
     @property
     def revision(self) -> int:
@@ -97,7 +104,7 @@ class Snapshot:
             latest[record.id] = record
         hidden: dict[int, list[int]] = {}
         seen_changes, expiring = dict(self.seen_changes), dict(self.expiring)
-        added = []
+        added, settings = [], latest.pop(SETTINGS, self.settings)
         for record in latest.values():
             place, row, there = self._find(record.id)
             if there == record.revision and not record.deleted:
@@ -122,6 +129,7 @@ class Snapshot:
             seen_changes=seen_changes,
             seen=self.seen,
             expiring=expiring,
+            settings=None if settings is None or settings.deleted else settings,
         )
 
     def as_of(self, revision: int, old: Sequence[ClassRecord]) -> Snapshot:
@@ -135,6 +143,7 @@ class Snapshot:
             late = np.flatnonzero(view.block.revisions > revision)
             views.append(view.without(late) if len(late) else view)
         seen_changes = {name: record for name, record in self.seen_changes.items() if record.revision <= revision}
+        keeps = self.settings is not None and self.settings.revision <= revision
         before = Snapshot(
             space=self.space,
             head=Head(self.head.epoch, revision),
@@ -142,6 +151,7 @@ class Snapshot:
             seen_changes=seen_changes,
             seen=self.seen,
             expiring={},
+            settings=self.settings if keeps else None,
         )
         return before.changed(old, before.head)
 

@@ -48,7 +48,7 @@ class SqliteStore:
     def __init__(
         self, path: Path, *, timeout: float = 1.0, log_length: int = LOG_LENGTH, undo_rows: int = UNDO_ROWS
     ) -> None:
-        self._path = path
+        self.path = path
         self._timeout = timeout
         self._limits = sqlite_writes.Limits(log_length, undo_rows)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
@@ -123,9 +123,9 @@ class SqliteStore:
         """Run `work` on the connection, opening it when needed; SQLite's errors become the store's."""
         try:
             if self._connection is None:
-                self._connection = open_file(self._path, self._timeout)
+                self._connection = open_file(self.path, self._timeout)
             return work(self._connection)
         except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"SQLite file {self._path.name}: {error}") from error
+            raise StoreUnavailable(f"SQLite file {self.path.name}: {error}") from error
         except sqlite3.DatabaseError as error:
-            raise StoreRefused(f"SQLite file {self._path.name}: {error}; name another file in DUET_STORE") from error
+            raise StoreRefused(f"SQLite file {self.path.name}: {error}; name another file in DUET_STORE") from error

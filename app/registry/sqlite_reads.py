@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.registry.sqlite_file import COLUMNS, transaction
-from app.registry.store import ClassRecord, Head, LogEntry, Page, SpaceInfo
+from app.registry.store import SETTINGS, ClassRecord, Head, LogEntry, Page, SpaceInfo, gamma_in
 
 
 def get(db: sqlite3.Connection, space: str, class_id: str) -> ClassRecord | None:
@@ -54,8 +54,12 @@ def log(db: sqlite3.Connection, space: str, before: int | None, limit: int) -> t
 
 def spaces(db: sqlite3.Connection) -> tuple[SpaceInfo, ...]:
     """All spaces that are not deleted."""
-    query = "SELECT space, revision, classes, label, created_at FROM spaces WHERE state = 'active' ORDER BY space"
-    return tuple(SpaceInfo(*row) for row in db.execute(query))
+    query = """
+        SELECT coalesce(detail, '{}'), spaces.space, spaces.revision, classes, spaces.label, spaces.created_at
+        FROM spaces LEFT JOIN classes ON classes.space = spaces.space AND id = ?
+        WHERE state = 'active' ORDER BY spaces.space"""
+    rows = db.execute(query, (SETTINGS,))
+    return tuple(SpaceInfo(name, rev, count, label, at, gamma_in(told)) for told, name, rev, count, label, at in rows)
 
 
 def data_version(db: sqlite3.Connection) -> int:

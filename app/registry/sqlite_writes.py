@@ -135,9 +135,10 @@ def _log(db: sqlite3.Connection, asked: Write, revision: int, count: int) -> Non
 
 
 def _count(db: sqlite3.Connection, asked: Write, before: Sequence[_Before]) -> None:
-    """Keep the number of registered classes; changes of seen ones do not count."""
-    new = sum(isinstance(change, Put) and change.record.kind != "seen" for change in asked.changes)
-    gone = sum(not old.deleted and old.kind != "seen" for old in before)
+    """Keep the number of registered classes; changes of seen ones and settings do not count."""
+    others = ("seen", "settings")
+    new = sum(isinstance(change, Put) and change.record.kind not in others for change in asked.changes)
+    gone = sum(not old.deleted and old.kind not in others for old in before)
     db.execute("UPDATE spaces SET classes = classes + ? WHERE space = ?", (new - gone, asked.space))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["vector", "mapping", "prompt", "seen"]
+Kind = Literal["vector", "mapping", "prompt", "seen", "settings"]
 SpaceChange = Literal["", "create", "delete"]
 
 LOG_LENGTH = 10_000
@@ -20,6 +20,9 @@ UNDO_ROWS = 5_000
 """Most classes one write may replace or delete and still be undone by `as_of`."""
 LOGGED_IDS = 100
 """Most ids that an entry of the audit log names."""
+
+SETTINGS = "_settings"
+"""Id of the record of kind "settings"; no class can have it, ids of classes begin with a letter or digit."""
 
 ANY = None
 ABSENT = 0
@@ -78,14 +81,16 @@ class ClassRecord:
     """One class of a class space as the store keeps it.
 
     A record of kind "seen" changes how a seen class of the bundle appears in the space: its label, or whether at all.
+    The one of kind "settings" holds what the space sets for its answers, so that it is written, logged, followed,
+    copied and replayed as classes are.
 
     Attributes:
         id: slug, unique in its class space.
         label: the name shown to people; of kind "seen" an empty one leaves the bundle's.
         kind: how the client described it.
-        degrees: (A,) degrees, float32 little-endian; z is their direction. Empty for kind "seen" and in snapshots.
+        degrees: (A,) degrees, float32 little-endian; z is their direction. Empty for those two kinds and in snapshots.
         schema: fingerprint of the attribute schema the degrees belong to.
-        detail_json: what the client sent (prompt or mapping; `hidden` for kind "seen") as JSON, read when asked for.
+        detail_json: what the client sent (prompt or mapping), `hidden` of kind "seen" or `gamma` of kind "settings".
         expires_at: seconds since 1970 after which the class is deleted, or None. The four below are set by the store:
         created_at, updated_at: ISO 8601, UTC.
         version: 1 for a new class, one more with every change of it.
@@ -114,6 +119,18 @@ class ClassRecord:
     def detail(self) -> dict[str, Any]:
         """What the client sent."""
         return cast("dict[str, Any]", json.loads(self.detail_json))
+
+
+def settings_record(schema: str, *, gamma: float | None) -> ClassRecord:
+    """The settings of a class space; a γ of None leaves that of the bundle."""
+    detail = as_json({"gamma": gamma})
+    return ClassRecord(id=SETTINGS, label="", kind="settings", degrees=b"", schema=schema, detail_json=detail)
+
+
+def gamma_in(settings_json: str | bytes) -> float | None:
+    """γ in the `detail_json` of settings."""
+    gamma = json.loads(settings_json).get("gamma")
+    return None if gamma is None else float(gamma)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +219,14 @@ class LogEntry:
 
 @dataclass(frozen=True)
 class SpaceInfo:
-    """A class space; `classes` counts the registered ones."""
+    """A class space; `classes` counts the registered ones, `gamma` is the space's own γ."""
 
     name: str
     revision: int
     classes: int
     label: str
     created_at: str
+    gamma: float | None = None
 
 
 class ClassStore(Protocol):

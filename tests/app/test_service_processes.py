@@ -71,6 +71,22 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+def test_the_gamma_of_a_space_reaches_every_replica_and_outlives_them(start: Start, store: str) -> None:
+    def gamma_at(service: ServiceProcess, **query: Any) -> float:
+        answer = service.client.post("/classify", params=query, files={"image": picture_bytes("blue")})
+        return float(answer.raise_for_status().json()["model"]["gamma"])
+
+    one, two = start(store), start(store)
+    told = one.client.patch("/spaces/default", json={"gamma": 2.5}).raise_for_status().json()
+    assert gamma_at(two, min_revision=told["revision"]) == 2.5
+    two.client.patch("/spaces/default", json={"gamma": -1}).raise_for_status()
+    eventually(lambda: gamma_at(one) == -1)
+    for service in (one, two):
+        service.signal(signal.SIGKILL)
+        service.wait()
+    assert gamma_at(start(store)) == -1
+
+
 def test_a_restart_keeps_every_class(start: Start, store: str) -> None:
     first = start(store)
     first.client.post("/classes", json=BLUE).raise_for_status()

@@ -120,6 +120,8 @@ def test_a_dry_run_stores_nothing(ask: Ask, space: str) -> None:
 
 def test_spaces_are_made_copied_and_deleted(ask: Ask, space: str) -> None:
     assert ask("add_space", space, label="One").name == space
+    assert ask("change_space", space, gamma=1.25).gamma == ask("get_space", space).gamma == 1.25
+    assert ask("change_space", space, gamma=None).gamma is None
     ask("add_class", BLUE, space=space)
     copy = f"{space}-copy"
     ask("add_space", copy, copy_of=space)

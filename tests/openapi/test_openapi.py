@@ -83,7 +83,7 @@ def place(operation: tuple[str, str, Any]) -> tuple[int, int, bool]:
     """When an operation has its turn: the default space, then a new one from its making to its end; deleting last."""
     method, path, _ = operation
     name = f"{method.upper()} {path.replace(IN_A_SPACE, '/')}"
-    space = ["POST /spaces", IN_A_SPACE, "GET /spaces/{name}", "DELETE /spaces/{name}"]
+    space = ["POST /spaces", IN_A_SPACE, "GET /spaces/{name}", "PATCH /spaces/{name}", "DELETE /spaces/{name}"]
     own = IN_A_SPACE if path.startswith(IN_A_SPACE) else name
     return 1 + space.index(own) if own in space else 0, STAGES.index(name if name in STAGES else ""), method == "delete"
 
@@ -141,6 +141,7 @@ def test_what_is_answered_only_when_asked_for_is_documented(birds: httpx.Client,
         return answer.json()
 
     one_class = "/classes/{class_id}"
+    send("DELETE", "/calibration")  # labelled photos of other tests
     dry = send("POST", "/classes", json=BLACKBIRD, params={"dry_run": True})
     assert (dry["version"], dry["kind"]) == (0, "prompt")
     assert send("PUT", "/classes/blackbird", one_class, json=BLACKBIRD)["version"] == 1

@@ -63,7 +63,7 @@ each(function(position, change)
   local there = before[11] and before[12] ~= 'deleted'
   local new_version = (before[10] and tonumber(before[10]) or (before[11] and 1 or 0)) + 1
   if there then
-    if before[3] ~= 'seen' then more = more - 1 end
+    if before[3] ~= 'seen' and before[3] ~= 'settings' then more = more - 1 end
     old_rows = old_rows + 1
     if old_rows <= undo_rows then
       for i = 1, #FIELDS do
@@ -75,7 +75,7 @@ each(function(position, change)
     end
   end
   if op == 'put' then
-    if kind ~= 'seen' then more = more + 1 end
+    if kind ~= 'seen' and kind ~= 'settings' then more = more + 1 end
     redis.call('HSET', key, 'id', id, 'label', name, 'kind', kind, 'degrees', degrees, 'schema', schema,
       'detail', detail, 'expires_at', expires, 'created_at', there and before[8] or at, 'updated_at', at,
       'version', new_version, 'rev', revision, 'state', 'active')

@@ -50,6 +50,7 @@ NEEDS = {
     "GET /spaces": None,
     "POST /spaces": "admin",
     "GET /spaces/{name}": None,
+    "PATCH /spaces/{name}": "admin",
     "DELETE /spaces/{name}": "admin",
     **IN_A_SPACE,
     **{route.replace(" ", " /spaces/{space}"): need for route, need in IN_A_SPACE.items()},

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from app.engine.admission import Admission, Overloaded
-from app.engine.image_states import ImageState, MemoryImageStates, RedisImageStates
 from app.engine.inference import Inference, InferenceStopped
 from app.metrics import Metrics
-from app.registry.redis_client import connect
 from duet_core.runtime import Encoded
-from tests.redis_process import RedisProcess, free_port
 
 
 class SlowModel:
@@ -131,81 +127,3 @@ def test_admission_counts_photos_and_says_when_to_come_back() -> None:
             raise ValueError("a place is given back whatever happens")
         with admission.place():
             pass
-
-
-def state(number: float) -> ImageState:
-    return ImageState(v=np.array([number, 0.5], dtype=np.float32), state=np.array([1, 2, number], dtype=np.float32))
-
-
-def test_memory_forgets_by_age_and_by_number() -> None:
-    async def main() -> None:
-        states = MemoryImageStates(ttl=0.2, capacity=3)
-        ids = [await states.keep(state(number)) for number in range(4)]
-        assert len(set(ids)) == 4
-        assert await states.find(ids[0]) is None
-        found = await states.find(ids[3])
-        assert found is not None
-        assert found.v[0] == 3
-        time.sleep(0.25)
-        assert await states.find(ids[3]) is None
-        assert await states.find("other") is None
-
-    asyncio.run(main())
-
-
-def shared(url: str, model_id: str = "m") -> RedisImageStates:
-    memory = MemoryImageStates(ttl=60, capacity=10)
-    client = connect(url, timeout=1.0)
-    return RedisImageStates(client=client, memory=memory, ttl=60, model_id=model_id, metrics=Metrics())
-
-
-def test_redis_lets_another_replica_explain(redis_server: RedisProcess) -> None:
-    async def main() -> None:
-        one, two, other_model = shared(redis_server.url), shared(redis_server.url), shared(redis_server.url, "n")
-        image_id = await one.keep(state(7))
-        found = await two.find(image_id)
-        assert found is not None
-        assert found.v.tolist() == [7, 0.5]
-        assert found.state.tolist() == [1, 2, 7]
-        assert await other_model.find(image_id) is None
-        assert await two.find("other") is None
-        assert 0 < await one._client.ttl(one._key(image_id)) <= 60
-        for states in (one, two, other_model):
-            await states.close()
-            await states._client.aclose()
-
-    asyncio.run(main())
-
-
-def test_a_redis_that_is_away_does_not_stop_a_photo() -> None:
-    async def main() -> None:
-        states = shared(f"redis://127.0.0.1:{free_port()}/0")
-        image_id = await states.keep(state(7))
-        assert await states.find(image_id) is not None
-        assert await states.find("other") is None
-        assert states._metrics.registry.get_sample_value("duet_image_state_errors_total") == 2
-        await states.close()
-        await states._client.aclose()
-
-    asyncio.run(main())
-
-
-def test_a_redis_that_hangs_delays_a_photo_little(tmp_path_factory: pytest.TempPathFactory) -> None:
-    server = RedisProcess(tmp_path_factory.mktemp("redis"))
-    server.start()
-
-    async def main() -> None:
-        states = shared(server.url)
-        await states.keep(state(1))
-        server.pause()
-        start = time.monotonic()
-        await states.keep(state(2))
-        assert time.monotonic() - start < 0.5
-        server.resume()
-        await states.close()
-        await states._client.aclose()
-
-    try:
-        asyncio.run(main())
-    finally:
-        server.kill()

@@ -51,7 +51,7 @@ def test_they_are_computed_when_something_changes(monkeypatch: pytest.MonkeyPatc
             await cache.of(LABELLED, changed)
             assert len(computed) == before + 1
         before = len(computed)
-        await cache.of(LABELLED.joined(LABELLED), question)
+        await cache.of(dataclasses.replace(LABELLED), question)
         assert len(computed) == before + 1
 
     asyncio.run(ask())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.registry import blocks
 from app.registry.copies import Copies
 from app.registry.snapshot import SeenClasses, Snapshot, empty_snapshot
-from app.registry.store import ClassRecord, Head
+from app.registry.store import ClassRecord, Head, settings_record
 from duet_core.classes import FloatArray, unit_rows
 from duet_core.runtime import ClassSet
 
@@ -127,6 +127,23 @@ def test_seen_classes_hidden_and_relabelled() -> None:
 
 def test_a_change_of_a_class_that_the_bundle_does_not_know_changes_nothing() -> None:
     assert shown(EMPTY.changed([seen_record("s9", 1, hidden=True)], Head("e", 1))) == shown(EMPTY)
+
+
+def test_the_gamma_of_a_space_is_part_of_the_snapshot(tmp_path: Path) -> None:
+    records = [dataclasses.replace(settings_record("three", gamma=g), revision=r) for r, g in ((2, 1.5), (4, None))]
+    first = EMPTY.changed([record("a", 1)], Head("e", 1))
+    second = first.changed(records[:1], Head("e", 2)).changed([record("b", 3)], Head("e", 3))
+    third = second.changed(records[1:], Head("e", 4))
+    assert [snapshot.gamma for snapshot in (EMPTY, first, second, third)] == [None, None, 1.5, None]
+    assert (shown(third), list(third.records)) == (shown(second), ["a", "b"])
+    assert third.as_of(3, records[:1]).gamma == 1.5
+    assert second.as_of(2, []).gamma == 1.5
+    assert second.as_of(1, []).gamma is None
+    Copies(tmp_path).save(second)
+    read = Copies(tmp_path).load("birds", SEEN)
+    assert read is not None
+    assert read.snapshot.gamma == 1.5
+    assert second.changed([dataclasses.replace(records[0], revision=5, deleted=True)], Head("e", 5)).gamma is None
 
 
 def test_what_expires_is_known_until_it_is_changed() -> None:

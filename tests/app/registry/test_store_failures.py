@@ -142,7 +142,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_relative_and_absolute_sqlite_paths(url: str, path: str) -> None:
     store = open_store(Settings(store=url))
     assert isinstance(store, SqliteStore)
-    assert store._path == Path(path)
+    assert store.path == Path(path)
     asyncio.run(store.close())
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from app.registry.reading import read_since
-from app.registry.store import Act, ClassRecord, ClassStore, LogEntry, Put, SpaceExists, SpaceMissing
+from app.registry.store import (
+    SETTINGS,
+    Act,
+    ClassRecord,
+    ClassStore,
+    LogEntry,
+    Put,
+    SpaceExists,
+    SpaceMissing,
+    gamma_in,
+    settings_record,
+)
 from tests.app.registry.stores import ACT, OpenStore, contents, drop, make, put, run
 
 
@@ -101,6 +112,30 @@ def test_spaces_are_listed_with_their_registered_classes(open_store: OpenStore, 
         with pytest.raises(SpaceExists):
             await store.write(space, [], ACT, space_change="create")
         assert (await store.head(space)).revision == 4
+
+    run(open_store, work)
+
+
+def test_the_gamma_of_a_space_is_a_write_like_any_other(open_store: OpenStore, space: str) -> None:
+    async def work(store: ClassStore) -> None:
+        async def told() -> tuple[int, int, float | None]:
+            (info,) = [info for info in await store.spaces() if info.name == space]
+            return info.revision, info.classes, info.gamma
+
+        await put(store, space, "a")
+        assert await told() == (1, 1, None)
+        for gamma in (1.25, -0.5, None):
+            await store.write(space, [Put(settings_record("abc", gamma=gamma))], Act("set", actor="ada"))
+            revision, classes, shown = await told()
+            assert (classes, shown) == (1, gamma)
+        assert revision == 4
+        assert [(e.operation, e.ids) for e in await store.log(space, None, 1)] == [("set", (SETTINGS,))]
+        old = await store.past(space, 2)
+        assert old is not None
+        assert [(record.id, gamma_in(record.detail_json)) for record in old] == [(SETTINGS, 1.25)]
+        await store.write(space, [], ACT, space_change="delete")
+        await put(store, space, "a")
+        assert await told() == (6, 1, None)
 
     run(open_store, work)
 
