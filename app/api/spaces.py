@@ -39,9 +39,7 @@ class NewSpace(BaseModel):
 class SpaceChange(BaseModel):
     """What to change of a class space."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"gamma": 1.2}, {"gamma": None}]}
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"gamma": 1.2}]})
 
     gamma: float | None = Field(
         ge=-1000,
