@@ -66,7 +66,7 @@ class CalibrationState(Answer):
     """What a space's sets of classes rest on."""
 
     photos: int
-    photos_seen: int = Field(description="Labelled photos of seen classes.")
+    photos_seen: int = Field(description="Labelled photos of seen classes; copies of a photo count once.")
     photos_unseen: int
     accuracy: float | None = Field(description="Share of the labelled photos whose class is the first prediction.")
     coverages: list[CoverageReached]

@@ -66,11 +66,16 @@ class MarginCache:
 
 
 def margins_of(labelled: Labelled, question: Question) -> Margins:
-    """What is promised is for photos whose class is a candidate, so photos of other classes are left out."""
+    """What is promised is for photos whose class is a candidate, so photos of other classes are left out.
+
+    A photo given several times counts once: copies would promise what only as many different photos can.
+    """
     classes = question.snapshot.classes
     candidates = classes.rows(question.candidates)
     rows = np.array([-1 if (row := classes.row(name)) is None else row for name in labelled.class_ids], dtype=np.int64)
     kept = np.isin(rows, candidates)
+    _, first = np.unique(labelled.v, axis=0, return_index=True)
+    kept &= np.isin(np.arange(len(rows)), first)
     chosen = rows[kept]
     found = margins(labelled.v[kept], chosen, classes, gamma=question.gamma, candidates=question.candidates)
     return Margins(found, classes.seen[chosen])

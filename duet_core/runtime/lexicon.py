@@ -86,6 +86,7 @@ class Lexicon:
         self.spread_prompts = frozenset(i for i, part in enumerate(self._parts) if part and not apart & set(part))
         self._fillers = {fold(word) for word in table["fillers"]}
         self._determiners = {fold(word) for word in table["determiners"]}
+        self._negations = {fold(word) for word in table["negations"]}
         self._comparisons = Comparisons(table["sizes"])
         self._compounds = {fold(word): words_of(parts) for word, parts in table["compounds"].items()}
         self._names = self._name_rows()
@@ -111,11 +112,18 @@ class Lexicon:
         return matches
 
     def _phrased(self, words: Sequence[str]) -> list[str]:
-        """The words without those that say nothing; where a comma and an article begin a new phrase, a mark."""
+        """The words without those that say nothing; where a comma and an article begin a new phrase, a mark.
+
+        After a denial "and" with an article does so too: "no wing bars and a red crown" has a red crown.
+        """
         kept: list[str] = []
+        denied = False
         for before, word in zip(("", *words), words, strict=False):
-            if word in self._determiners and kept and (before == "," or (before == "and" and kept[-2:-1] == [","])):
+            denied = (denied or word in self._negations) and word not in _STOPS
+            parted = before == "," or (before == "and" and (denied or kept[-2:-1] == [","]))
+            if word in self._determiners and kept and parted:
                 kept[-1] = _BREAK
+                denied = False
             elif word not in self._fillers:
                 kept.append(word)
         return kept

@@ -139,7 +139,8 @@ def rank(
     along = class_set.along(measured.mean)[rows] if measured.kind == "centred_cosine" else None
     values = measured.values(v, plain, along)
     closest = int(np.argmax(values))
-    return Ranking(tuple(found), _decide(class_set.label(int(rows[closest])), float(values[closest]), threshold))
+    label = class_set.label(int(rows[closest]))
+    return Ranking(tuple(found), _decide(label, float(values[closest]), threshold, first=found[0].label))
 
 
 def _check(v: FloatArray, class_set: ClassSet) -> None:
@@ -158,10 +159,13 @@ def _best(values: NDArray[np.float64], count: int) -> Sequence[int]:
     return [int(position) for position in order[:count]]
 
 
-def _decide(label: str, cosine: float, threshold: float) -> Decision:
+def _decide(label: str, cosine: float, threshold: float, *, first: str) -> Decision:
+    """Whether any class is shown at all; the closest need not be `first`, the best when γ has been taken off."""
     accepted = cosine >= threshold
     if accepted:
         reason = f"The photo's attributes fit {label} (cosine {cosine:.2f}, at least {threshold:.2f} is asked)."
+        if first != label:
+            reason += f" That is not the first prediction, {first}, which leads in the calibrated score only."
     else:
         reason = (
             f"None of these: even the closest class, {label}, fits the photo's attributes too little "

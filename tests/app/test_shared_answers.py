@@ -87,7 +87,8 @@ def test_a_state_is_forgotten_by_both(replicas: Callable[..., list[httpx.Client]
 def calibrate(one: httpx.Client, two: httpx.Client) -> None:
     """Twelve labelled photos given by turns, each added to the other's, and found valid by both."""
     for number in range(12):
-        told = {"image_id": classify((one, two)[number % 2])["image_id"], "class_id": "red-bird"}
+        image = classify((one, two)[number % 2], f"#{255 - 3 * number:02x}0000")  # no two alike
+        told = {"image_id": image["image_id"], "class_id": "red-bird"}
         body = {"photos": [told], "append": True}
         (two, one)[number % 2].post("/calibration", json=body).raise_for_status()
     states = [client.get("/calibration").json() for client in (one, two)]

@@ -31,6 +31,12 @@ def test_photos_of_other_classes_are_left_out() -> None:
     assert margins_of(LABELLED, Question(SNAPSHOT, 0.2, "unseen")).seen.tolist() == [False]
 
 
+def test_copies_of_a_photo_count_once() -> None:
+    twice = Labelled(3, np.concatenate([LABELLED.v, LABELLED.v[:2]]), (*LABELLED.class_ids, *LABELLED.class_ids[:2]))
+    question = Question(SNAPSHOT, 0.2, "all")
+    assert margins_of(twice, question).found.tolist() == margins_of(LABELLED, question).found.tolist()
+
+
 def test_they_are_computed_when_something_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     computed: list[Question] = []
 

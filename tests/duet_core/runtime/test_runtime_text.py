@@ -76,6 +76,7 @@ def heard(text: str) -> dict[str, float]:
         ("tiny", {"size: very small": 1.0}),
         ("dark grey throat", {"throat color: grey": 1.0}),
         ("no eye-ring", {"head pattern: eyering": -1.0}),
+        ("no wing bars and a red crown", {"wing pattern: striped": -1.0, "crown color: red": 1.0}),
         ("without a crest, red eyes", {"head pattern: crested": -1.0, "eye color: red": 1.0, "crown color": None}),
         ("a white stripe above its eyes", {"head pattern: eyebrow": 1.0}),
         ("a black bill, grey and red, a white throat", {"bill color: black": 1.0, "throat color: white": 1.0}),
