@@ -158,13 +158,16 @@ log_router = APIRouter(tags=["Class spaces"])
 
 @log_router.get("/log", summary="Who changed what, and when")
 async def read_log(
+    response: Response,
     service: TheService,
     before: Annotated[int | None, Query(ge=1, description="Only entries below this revision.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     space: Space = DEFAULT_SPACE,
 ) -> Log:
     """The last writes to a class space, newest first; the last ten thousand are remembered."""
+    head = await service.store.head(space)
     entries = await service.store.log(space, before, limit)
+    response.headers.update(revision_header(head.revision))
     return Log(
         entries=[
             LoggedWrite(

@@ -55,8 +55,10 @@ def test_a_copy_has_everything_and_goes_its_own_way(client: httpx.Client, space:
     copied = client.get(f"{base}-b/classes").json()
     assert [entry["id"] for entry in copied["classes"]] == [*(n for n in SEEN if n != "red-bird"), "blue-bird"]
     assert copied["revision"] == 1
-    entry = client.get(f"{base}-b/log").json()["entries"][0]
+    log = client.get(f"{base}-b/log")
+    entry = log.json()["entries"][0]
     assert (entry["operation"], entry["count"]) == (f"copy-space {space}@2", 2)
+    assert log.headers["X-Registry-Revision"] == str(entry["revision"])
     missing = client.post("/spaces", json={"name": f"{space}-c", "copy_of": "never-met"})
     assert (missing.status_code, missing.json()["type"]) == (404, "/problems/space-not-found")
 
