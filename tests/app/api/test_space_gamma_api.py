@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import Any
 
 import httpx
@@ -93,9 +94,11 @@ def test_it_is_logged_replayed_copied_and_ends_with_the_space(client: httpx.Clie
 
 def test_a_guarantee_given_for_another_gamma_is_void(client: httpx.Client, base: str, space: str) -> None:
     photos = []
-    for colour in ["red", "blue"] * 12:
-        ranked = client.post(f"{base}/classify", files={"image": picture_bytes(colour)}).raise_for_status().json()
-        photos.append({"image_id": ranked["image_id"], "class_id": f"{colour}-bird"})
+    shades = {"red": "#{:02x}0000", "blue": "#0000{:02x}"}
+    for name, light in itertools.product(shades, range(255, 231, -2)):  # no two photos alike
+        photo = picture_bytes(shades[name].format(light))
+        ranked = client.post(f"{base}/classify", files={"image": photo}).raise_for_status().json()
+        photos.append({"image_id": ranked["image_id"], "class_id": f"{name}-bird"})
     client.post("/calibration", params={"space": space}, json={"photos": photos}).raise_for_status()
 
     def sets(**query: Any) -> dict[str, Any]:
