@@ -29,6 +29,24 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProc
     server.kill()
 
 
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    """A Redis server of one test, which writes every command to disk before it answers."""
+    server = RedisProcess(tmp_path, append_only=True)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a fresh store of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/classes.sqlite"
+    server: RedisProcess = request.getfixturevalue("own_redis")
+    return server.url
+
+
 @pytest.fixture(scope="session")
 def service(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """One service on SQLite for all tests that do not stop it; each test uses class spaces of its own."""

@@ -45,15 +45,6 @@ def start(tiny_bundle: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
-    """A Redis server of this test, which writes every command to disk before it answers."""
-    server = RedisProcess(tmp_path, append_only=True)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
 def proxy(own_redis: RedisProcess) -> Iterator[CutProxy]:
     """The way to Redis that can be cut."""
     between = CutProxy(own_redis.port)

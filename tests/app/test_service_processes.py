@@ -41,24 +41,6 @@ def start(tiny_bundle: Path, tmp_path: Path) -> Iterator[Start]:
         service.close()
 
 
-@pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
-    """A Redis server of this test, which keeps its data on disk."""
-    server = RedisProcess(tmp_path, append_only=True)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a fresh store of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/classes.sqlite"
-    server: RedisProcess = request.getfixturevalue("own_redis")
-    return server.url
-
-
 def best(service: ServiceProcess, colour: str = "blue", **query: Any) -> str:
     answer = service.client.post("/classify", params=query, files={"image": picture_bytes(colour)})
     return str(answer.raise_for_status().json()["predictions"][0]["class_id"])

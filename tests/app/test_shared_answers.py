@@ -20,24 +20,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisProcess]:
-    """A Redis server of this test."""
-    server = RedisProcess(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a fresh store of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/classes.sqlite"
-    server: RedisProcess = request.getfixturevalue("own_redis")
-    return server.url
-
-
-@pytest.fixture
 def running() -> Iterator[list[ServiceProcess]]:
     """The services of a test, stopped after it."""
     services: list[ServiceProcess] = []
