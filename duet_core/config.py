@@ -18,7 +18,9 @@ class DataConfig:
     """Which photos, and how they reach the encoder."""
 
     root: str
-    """Folder in the xlsa17 layout: att_splits.mat, res101.mat, … ``$VARIABLES`` expand."""
+    """Folder of the benchmark's files. ``$VARIABLES`` expand."""
+    layout: Literal["xlsa17"] = "xlsa17"
+    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive."""
     images: str | None = None
     """Folder of the photos; None for ``root/images``."""
     image_size: int = 224

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from duet_core.benchmarks import Benchmark, Split, load_xlsa17
+from duet_core.benchmarks import Benchmark, Split, open_benchmark
 from duet_core.checkpoint import CheckpointError, load_checkpoint
-from duet_core.config import TrainConfig, expand
+from duet_core.config import TrainConfig
 from duet_core.evaluation import Judged
 from duet_core.image_source import ImageSource, open_images
 from duet_core.model.build import build_duet, build_preprocessing, build_vision, build_vision_only
@@ -51,8 +51,7 @@ class Experiment:
     @cached_property
     def benchmark(self) -> Benchmark:
         """The benchmark of `data.root`, checked."""
-        images = None if self.config.data.images is None else expand(self.config.data.images)
-        return load_xlsa17(expand(self.config.data.root), images=images)
+        return open_benchmark(self.config.data)
 
     @cached_property
     def images(self) -> ImageSource:
@@ -86,13 +85,14 @@ class Experiment:
 
     def class_vectors(self, split: Split) -> ClassVectors:
         """z of the split's seen classes, and of all its classes with the seen ones first."""
-        z = torch.from_numpy(self.benchmark.classes.z)
+        z = torch.from_numpy(self.benchmark.class_vectors)
         every = np.concatenate([split.seen_classes, split.unseen_classes])
         return ClassVectors(seen=z[split.seen_classes], every=z[every])
 
     def build_task(self, split: Split, planner: StepPlanner, *, seed: int) -> Task:
         """Model and losses of the configured variant, freshly initialised from `seed`."""
-        attributes, vectors = len(self.benchmark.schema), self.class_vectors(split)
+        vectors = self.class_vectors(split)
+        attributes = vectors.seen.shape[1]
         if self.config.variant == "vision_only":
             return VisionOnlyTask(
                 model=build_vision_only(self.config, attributes=attributes, seed=seed),
@@ -191,7 +191,7 @@ class Experiment:
             label_seen=labels[split.seen_eval],
             v_unseen=self.predict(task, split.unseen_eval),
             label_unseen=labels[split.unseen_eval],
-            class_vectors=self.benchmark.classes.z,
+            class_vectors=self.benchmark.class_vectors,
             seen_classes=split.seen_classes,
             unseen_classes=split.unseen_classes,
         )

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from duet_core.attributes import AttributeSchema
-from duet_core.classes import ClassTable, IntArray
+from duet_core.classes import ClassTable, FloatArray, IntArray
 
 
 class BenchmarkError(ValueError):
@@ -67,6 +67,11 @@ class Benchmark:
     test_unseen: IntArray
     train: IntArray
     val: IntArray
+
+    @property
+    def class_vectors(self) -> FloatArray:
+        """(C, K) what v is compared with: z, so that K is A."""
+        return self.classes.z
 
     def validation_split(self, holdout: float = 0.2, seed: int = 0) -> Split:
         """The split on which epochs, weights and γ are chosen; it holds no test photo.
