@@ -19,8 +19,9 @@ class DataConfig:
 
     root: str
     """Folder of the benchmark's files. ``$VARIABLES`` expand."""
-    layout: Literal["xlsa17"] = "xlsa17"
-    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive."""
+    layout: Literal["xlsa17", "folder"] = "xlsa17"
+    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive; or photos and class attributes of
+    your own (docs/own-folder.md)."""
     images: str | None = None
     """Folder of the photos; None for ``root/images``."""
     image_size: int = 224

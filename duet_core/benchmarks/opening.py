@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from duet_core.benchmarks.benchmark import Benchmark
+from duet_core.benchmarks.image_folder import load_image_folder
 from duet_core.benchmarks.xlsa17 import load_xlsa17
 from duet_core.config import DataConfig, expand
 
@@ -12,4 +13,6 @@ def open_benchmark(data: DataConfig) -> Benchmark:
 
     Raises BenchmarkError with every problem found.
     """
+    if data.layout == "folder":
+        return load_image_folder(expand(data.root), images=None if data.images is None else expand(data.images))
     return load_xlsa17(expand(data.root), images=None if data.images is None else expand(data.images))
