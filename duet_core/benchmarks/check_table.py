@@ -9,6 +9,8 @@ from typing import Literal
 State = Literal["ok", "repaired", "missing", "wrong", "skipped"]
 """skipped: what the check rests on is missing or wrong, or an optional file is not there. It stops nothing."""
 
+_WIDEST = 60
+
 STOPS: tuple[State, ...] = ("missing", "wrong")
 
 
@@ -86,6 +88,6 @@ def check_table(checks: Sequence[Check]) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with the cells of each column below one another, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Lines with the cells of each column below one another, two spaces apart; longer cells than 60 jut out."""
+    widths = [max(min(len(cell), _WIDEST) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

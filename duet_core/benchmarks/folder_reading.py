@@ -69,7 +69,8 @@ def is_own_folder(root: Path) -> bool:
     """Whether a folder is of this layout: it has class attributes to be filled in, or nothing of the official files."""
     if any((root / file).is_file() for file in ATTRIBUTE_FILES):
         return True
-    return (root / IMAGES).is_dir() and not any((root / file).exists() for file in ("att_splits.mat", "res101.mat"))
+    others = (path for path in root.iterdir() if path.is_file() and not path.name.startswith("."))
+    return (root / IMAGES).is_dir() and all(path.suffix in (".yaml", ".md") for path in others)
 
 
 def read_folder(

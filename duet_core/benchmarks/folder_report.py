@@ -87,8 +87,9 @@ def _in_two_classes(folder: OwnFolder) -> Iterator[Mistake]:
     for photo, content in copies(folder.photos).items():
         groups[content].append(photo)
     root = folder.photos.root.name
-    for first, *others in groups.values():
-        for name, photo in others:
+    for group in groups.values():
+        first = group[0]
+        for name, photo in group[1:]:
             if name != first[0]:
                 text = f"the same photo as {root}/{'/'.join(first)}, of another class; remove it from one of the two"
                 yield Mistake(Place(f"{root}/{name}/{photo}"), text)
