@@ -89,10 +89,10 @@ def _in_two_classes(folder: OwnFolder) -> Iterator[Mistake]:
     root = folder.photos.root.name
     for group in groups.values():
         first = group[0]
-        for name, photo in group[1:]:
+        for name, file in group[1:]:
             if name != first[0]:
                 text = f"the same photo as {root}/{'/'.join(first)}, of another class; remove it from one of the two"
-                yield Mistake(Place(f"{root}/{name}/{photo}"), text)
+                yield Mistake(Place(f"{root}/{name}/{file}"), text)
 
 
 def _leaks(folder: OwnFolder, split: FolderSplit) -> Iterator[Mistake]:

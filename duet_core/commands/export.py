@@ -63,6 +63,7 @@ def run(
     recipe, told = load_config(config, *set), _read_card(card, config)
     folder = runs or Path("runs") / config.stem / "duet"
     experiment = Experiment(recipe, device=torch.device("cpu"))
+    experiment.hold_to(folder)
     task = _load_task(experiment, run_folder(folder, split, seed), seed=seed, config=config, split=split)
     preprocessing = build_preprocessing(recipe.vision, task.model.vision, size=recipe.data.image_size)
     source = BundleSource(
