@@ -163,7 +163,7 @@ def readme() -> list[Block]:
     return blocks((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("page", ["README.md", "training/README.md", "docs/clients.md"])
+@pytest.mark.parametrize("page", ["README.md", "training/README.md", "docs/clients.md", "docs/own-folder.md"])
 def test_a_shell_finds_the_commands(page: str) -> None:
     assert unfindable((ROOT / page).read_text(encoding="utf-8")) == []
     assert unfindable("| it | `duet results runs` |\nduet predict x.png\n") == [
