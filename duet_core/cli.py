@@ -40,6 +40,8 @@ COMMANDS: dict[str, str] = {
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "decisions": "judge refusals, probabilities and sets of classes of a bundle",
     "maps": "judge whether heat maps point at the bird",
+    "study run": "train what is missing of a named study: ablations, sweeps, variants",
+    "study report": "tables and plots of a named study, with significance",
     "results": "print the table of finished runs, mean and deviation over seeds",
 }
 """Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called; of
