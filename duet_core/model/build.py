@@ -70,7 +70,9 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
     """The whole model for A attributes; new parts are initialised from `seed`."""
     torch.manual_seed(seed)
     vision = build_vision(config.vision)
-    language = load_language_encoder(name=config.language.name, frozen_layers=config.language.frozen_layers)
+    language = load_language_encoder(
+        name=config.language.name, frozen_layers=config.language.frozen_layers, freeze=config.language.freeze
+    )
     width = config.cross_modal.width
     return Duet(
         vision=vision,
@@ -89,6 +91,7 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
             if config.cross_modal.direct_path
             else None
         ),
+        visual_input=config.cross_modal.visual_input,
     )
 
 
