@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from duet_core.config_switches import switch_errors
+
 
 class ConfigError(ValueError):
     """All mistakes of a configuration, one a line, each by the name of its field."""
@@ -85,7 +87,9 @@ class LanguageConfig:
     name: str = "bert-base-uncased"
     """A name or folder for transformers, or ``package:NAME/FOLDER`` for a folder inside a Python package."""
     frozen_layers: int = 0
-    """First layers (with the embeddings) that do not train; all of them freezes the language model."""
+    """First layers (with the embeddings) that do not train."""
+    freeze: bool = False
+    """Train nothing of the language model, whatever frozen_layers says; its dropout is off (Table 3, row 3)."""
     dropout: float | None = None
     """Dropout inside the language model while training, 0…1; None for its own. With 0 attention takes a faster path."""
     max_tokens: int = 256
@@ -112,6 +116,9 @@ class CrossModalConfig:
     """Add a linear map of the encoder's state to v, beside the cross-modal layers; not in the paper."""
     contrast_width: int = 128
     """Output width of the projection heads H (Eqs. 10, 15)."""
+    visual_input: Literal["state", "patches", "pooled_patches"] = "state"
+    """The image's tokens: the encoder's state (the paper); state and patches, v being read off the state (Table 3, row
+    1); or patches alone, v being read off their mean after the layers (row 2)."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +230,7 @@ class TrainConfig:
     """The whole model, or the first row of Table 3: nothing but ENC_vis and FC under L_zsl."""
 
     def __post_init__(self) -> None:
-        errors = [*self._data_errors(), *self._sampling_errors(), *self._range_errors()]
+        errors = [*self._data_errors(), *self._sampling_errors(), *self._range_errors(), *switch_errors(self)]
         if errors:
             raise ConfigError("the configuration contradicts itself:\n" + "\n".join(f"  {line}" for line in errors))
 

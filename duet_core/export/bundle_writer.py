@@ -19,7 +19,8 @@ from transformers import PreTrainedTokenizerFast
 
 from duet_core.benchmarks import Benchmark
 from duet_core.export.folding import FoldedVision, fold_grounding, name_pieces
-from duet_core.export.language import ExportError, write_language
+from duet_core.export.language import write_language
+from duet_core.export.limits import ExportError
 from duet_core.export.model_card import model_card
 from duet_core.export.onnx_files import embed_phrases, run_onnx, write_onnx
 from duet_core.model.duet import Duet, ImageStates
