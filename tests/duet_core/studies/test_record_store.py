@@ -10,7 +10,7 @@ import pytest
 
 from duet_core.config_file import load_config
 from duet_core.recipe import identity
-from duet_core.studies import RecordStore
+from duet_core.studies import RecordStore, StudyError
 from duet_core.studies.record_store import RunKey
 from tests.duet_core.studies.study_records import write_record, write_study
 
@@ -71,3 +71,9 @@ def test_records_of_baselines_are_not_records_of_their_recipe() -> None:
     assert found is not None
     assert found.row == "duet"
     assert json.loads((records / "eszsl-seed0.json").read_text())["row"] == "eszsl"
+
+
+def test_a_broken_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "test-seed0.json").write_text("<<<<<<< HEAD")
+    with pytest.raises(StudyError, match=r"test-seed0\.json: not JSON"):
+        RecordStore(tmp_path)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,7 +58,8 @@ def test_the_paired_t_test_against_its_formula() -> None:
     found = paired([55.0, 58.0, 56.0], [60.0, 62.0, 61.0])
     t = -14 / 3 / (sqrt(1 / 3) / sqrt(3))  # differences −5, −4, −5
     two_sided = 1 - abs(t) / sqrt(t * t + 2)  # Student's distribution with 2 degrees of freedom, in closed form
-    assert (found.mean, found.deviation) == (pytest.approx(-14 / 3), pytest.approx(sqrt(1 / 3)))
+    assert found.mean == pytest.approx(-14 / 3)
+    assert found.deviation == pytest.approx(sqrt(1 / 3))
     assert found.p == pytest.approx(two_sided)
 
 
@@ -93,7 +95,7 @@ def test_the_command_prints_the_table_and_writes_table_and_plot(study: Study) ->
 def test_a_sweep_is_drawn_as_lines_over_its_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     values = (0.0, 0.02, 0.2, 2.0)
-    rows = {f"cmr_{value}": {"set": {"loss.lambda_cmr": value}} for value in values}
+    rows: dict[str, Any] = {f"cmr_{value}": {"set": {"loss.lambda_cmr": value}} for value in values}
     rows["vision"] = {"set": {"variant": "vision_only"}}
     study = write_study(tmp_path, rows=rows, sweep="loss.lambda_cmr")
     assert not draw(study, RecordStore(Path("records")), Path("none.svg"))
