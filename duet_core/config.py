@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from duet_core.config_switches import switch_errors
+
 
 class ConfigError(ValueError):
     """All mistakes of a configuration, one a line, each by the name of its field."""
@@ -19,8 +21,16 @@ class DataConfig:
 
     root: str
     """Folder of the benchmark's files. ``$VARIABLES`` expand."""
-    layout: Literal["xlsa17"] = "xlsa17"
-    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive."""
+    layout: Literal["xlsa17", "knowledge_graph"] = "xlsa17"
+    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive; or these files for photos, labels and
+    splits alone, with the attributes of `graph` (AWA2-KG)."""
+    graph: str | None = None
+    """Folder or file of the triples of layout knowledge_graph. ``$VARIABLES`` expand."""
+    hops: int = 1
+    """h: how many relations lie between a class and its attributes in the graph; the paper has 1."""
+    class_embedding: str | None = None
+    """Class vectors that replace z in layout knowledge_graph: a .npz of ``duet kg-embed``, or a .mat with one row for
+    each class; None for z, the binary degrees. ``$VARIABLES`` expand."""
     images: str | None = None
     """Folder of the photos; None for ``root/images``."""
     image_size: int = 224
@@ -77,7 +87,9 @@ class LanguageConfig:
     name: str = "bert-base-uncased"
     """A name or folder for transformers, or ``package:NAME/FOLDER`` for a folder inside a Python package."""
     frozen_layers: int = 0
-    """First layers (with the embeddings) that do not train; all of them freezes the language model."""
+    """First layers (with the embeddings) that do not train."""
+    freeze: bool = False
+    """Train nothing of the language model, whatever frozen_layers says; its dropout is off (Table 3, row 3)."""
     dropout: float | None = None
     """Dropout inside the language model while training, 0…1; None for its own. With 0 attention takes a faster path."""
     max_tokens: int = 256
@@ -104,6 +116,9 @@ class CrossModalConfig:
     """Add a linear map of the encoder's state to v, beside the cross-modal layers; not in the paper."""
     contrast_width: int = 128
     """Output width of the projection heads H (Eqs. 10, 15)."""
+    visual_input: Literal["state", "patches", "pooled_patches"] = "state"
+    """The image's tokens: the encoder's state (the paper); state and patches, v being read off the state (Table 3, row
+    1); or patches alone, v being read off their mean after the layers (row 2)."""
 
 
 @dataclass(frozen=True)
@@ -215,12 +230,12 @@ class TrainConfig:
     """The whole model, or the first row of Table 3: nothing but ENC_vis and FC under L_zsl."""
 
     def __post_init__(self) -> None:
-        errors = [*self._data_errors(), *self._sampling_errors(), *self._range_errors()]
+        errors = [*self._data_errors(), *self._sampling_errors(), *self._range_errors(), *switch_errors(self)]
         if errors:
             raise ConfigError("the configuration contradicts itself:\n" + "\n".join(f"  {line}" for line in errors))
 
     def _data_errors(self) -> list[str]:
-        errors = []
+        errors = self._graph_errors()
         if self.data.photo_side < self.data.image_size:
             errors.append(
                 f"data.photo_side: got {self.data.photo_side}; allowed is data.image_size ({self.data.image_size}) "
@@ -247,6 +262,18 @@ class TrainConfig:
                 f"cross_modal.heads: got {self.cross_modal.heads}; it must divide cross_modal.width "
                 f"{self.cross_modal.width}"
             )
+        return errors
+
+    def _graph_errors(self) -> list[str]:
+        data, errors = self.data, []
+        if data.layout == "knowledge_graph" and not data.graph:
+            errors.append("data.graph: missing; layout knowledge_graph needs the folder or file of its triples")
+        if data.layout != "knowledge_graph":
+            for name in ("graph", "class_embedding"):
+                if getattr(data, name) is not None:
+                    errors.append(f"data.{name}: got {getattr(data, name)!r}; it needs data.layout knowledge_graph")
+        if data.hops < 1:
+            errors.append(f"data.hops: got {data.hops}; allowed is 1 or more")
         return errors
 
     def _sampling_errors(self) -> list[str]:

@@ -74,6 +74,7 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
         name=config.language.name,
         frozen_layers=config.language.frozen_layers,
         dropout=config.language.dropout,
+        freeze=config.language.freeze,
     )
     width = config.cross_modal.width
     return Duet(
@@ -93,6 +94,7 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
             if config.cross_modal.direct_path
             else None
         ),
+        visual_input=config.cross_modal.visual_input,
     )
 
 

@@ -117,11 +117,40 @@ class VisionEncoder(nn.Module):
 
     def tail(self, hidden: Tensor) -> Tensor:
         """Run the rest on the trunk's output (B, *H); returns image states (B, F)."""
-        features = self._tail_features(hidden) if self.frozen_stages else self.network.forward_features(hidden)
-        state: Tensor = (
-            features[:, 0] if self.visual_token == "cls" else self.network.forward_head(features, pre_logits=True)
-        )
-        return state
+        return self._state(self._features(hidden))
+
+    def tail_with_patches(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Image states (B, F) as `tail` gives them, and the states of all P patches (B, P, F).
+
+        The patches of a transformer are its tokens after the prefix tokens; those of a convolutional encoder the cells
+        of its last feature map, row by row, each put through the head as an image of one cell. Where the head is a mean
+        over the cells, as in MobileNetV2, the mean of the patches is the pooled state.
+        """
+        features = self._features(hidden)
+        return self._state(features), self._patches(features)
+
+    def _patches(self, features: Tensor) -> Tensor:
+        if features.ndim == 3:  # (B, tokens, F)
+            patches = features[:, int(getattr(self.network, "num_prefix_tokens", 0)) :]
+            norm = getattr(self.network, "fc_norm", None)
+            return patches if norm is None or self.visual_token == "cls" else norm(patches)
+        if str(getattr(self.network, "output_fmt", "NCHW")) == "NHWC":  # Swin
+            features = features.permute(0, 3, 1, 2)
+            cells = features.flatten(2).transpose(1, 2)[..., None, None, :]  # (B, P, 1, 1, C)
+        else:
+            cells = features.flatten(2).transpose(1, 2)[..., None, None]  # (B, P, C, 1, 1)
+        heads: Tensor = self.network.forward_head(cells.flatten(0, 1), pre_logits=True)  # (B * P, F)
+        return torch.unflatten(heads, 0, cells.shape[:2])
+
+    def _features(self, hidden: Tensor) -> Tensor:
+        whole = self._tail_features if self.frozen_stages else self.network.forward_features
+        features: Tensor = whole(hidden)
+        return features
+
+    def _state(self, features: Tensor) -> Tensor:
+        if self.visual_token == "cls":
+            return features[:, 0]
+        return self.network.forward_head(features, pre_logits=True)  # type: ignore[no-any-return]
 
     def _tail_features(self, hidden: Tensor) -> Tensor:
         """What timm's `forward_features` would return, from the trunk's output."""

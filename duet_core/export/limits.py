@@ -1,0 +1,27 @@
+"""Which trained models cannot be a bundle, and why; an ablation is for the table, not for the service."""
+
+from __future__ import annotations
+
+from duet_core.config import ConfigError, TrainConfig
+
+
+class ExportError(RuntimeError):
+    """An exported model that does not compute what the trained one does; nothing was written."""
+
+
+def demand_exportable(config: TrainConfig) -> None:
+    """Raise ConfigError, by the name of the field, for a recipe whose models cannot be exported."""
+    reasons = ungroundable(config)
+    if reasons:
+        raise ConfigError("a model of this recipe cannot be exported:\n" + "\n".join(f"  {line}" for line in reasons))
+
+
+def ungroundable(config: TrainConfig) -> list[str]:
+    """Why Eq. 26 cannot be folded into grounding.onnx, and v into vision.onnx; empty when they can."""
+    reasons = []
+    if config.cross_modal.visual_input != "state":
+        reasons.append(
+            f"cross_modal.visual_input: got {config.cross_modal.visual_input!r}; allowed is 'state', because the image "
+            "is folded as a single token"
+        )
+    return reasons
