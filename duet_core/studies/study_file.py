@@ -171,7 +171,7 @@ def _config(
 
 
 def _check_sweep(read: LinedYaml, study: Study) -> None:
-    if study.sweep is None:
+    if study.sweep is None or not study.rows:
         return
     values = [row.changes.get(study.sweep) for row in study.rows if study.sweep in row.changes]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
