@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -41,10 +42,17 @@ def load_config(file: Path, *changes: str, fields: Mapping[str, Any] | None = No
     mistakes = [*_unknown(plain), *_wrong_types(plain)]
     if mistakes:
         raise ConfigError(f"{file}:\n" + "\n".join(f"  {line}" for line in mistakes))
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(TrainConfig, "recipe")
+    parser = _parser()
     config: TrainConfig = parser.instantiate(parser.parse_object({"recipe": plain})).recipe
     return config
+
+
+@cache
+def _parser() -> ArgumentParser:
+    """Reads whole recipes; made once, since a study reads many."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(TrainConfig, "recipe")
+    return parser
 
 
 def _yaml(text: str, where: str) -> Any:

@@ -80,6 +80,7 @@ def _sweep(axes: Axes, results: Sequence[RowResults], name: str) -> None:
     positive = [value for value in values if value > 0]
     if positive and max(positive) > _WIDE * min(positive):
         axes.set_xscale("symlog", linthresh=min(positive), linscale=0.4)
+        axes.set_xlim(min(values) - 0.3 * min(positive), 1.3 * max(values))
     axes.set_xticks(values, [f"{value:g}" for value in values], minor=False)
     axes.set_xticks([], minor=True)
     axes.set_xlabel(name)

@@ -10,6 +10,7 @@ from statistics import fmean
 from duet_core.config import TrainConfig
 from duet_core.recipe import identity
 from duet_core.record import Record
+from duet_core.studies.study import StudyError
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ class RecordStore:
         return fmean(gammas) if len(gammas) == len(found) else None
 
     def _read(self, file: Path) -> None:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise StudyError(f"{file}: not JSON ({error}); put the record back, or remove it to train again") from error
         if not isinstance(content, dict) or not {"row", "split", "seed", "metrics", "recipe"} <= content.keys():
             return  # not a record
         record = Record(**content)

@@ -73,7 +73,7 @@ class StudyRunner:
         finally:
             for slot in slots:
                 if slot.worker is not None:
-                    slot.worker.stop()
+                    slot.worker.stop(at_once=slot.run is not None)
 
     def _hand_out(self, slots: list[_Slot]) -> Iterator[str]:
         """Give every idle slot the first run that can be made now."""
@@ -123,7 +123,7 @@ class StudyRunner:
             run, seconds = slot.run, time.monotonic() - slot.started
             slot.run = None
             if not lives:
-                slot.worker.stop()
+                slot.worker.stop(at_once=True)
                 slot.worker = None
             yield from self._ended(run, outcome, seconds)
 
@@ -181,4 +181,6 @@ def _cores() -> int:
 
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"

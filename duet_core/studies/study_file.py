@@ -45,9 +45,8 @@ def load_study(file: Path) -> Study:
         compare_with=_compare_with(read),
         metric=_metric(read),
         source=_text(read, ("source",), read.plain.get("source")),
-        sweep=_text(read, ("sweep",), read.plain.get("sweep")) or None,
+        sweep=_sweep(read),
     )
-    _check_sweep(read, study)
     if told := read.told():
         raise StudyError(f"the study has mistakes:\n{told}")
     return study
@@ -170,10 +169,12 @@ def _config(
     return None
 
 
-def _check_sweep(read: LinedYaml, study: Study) -> None:
-    if study.sweep is None:
-        return
-    values = [row.changes.get(study.sweep) for row in study.rows if study.sweep in row.changes]
+def _sweep(read: LinedYaml) -> str | None:
+    name = _text(read, ("sweep",), read.plain.get("sweep"))
+    rows = read.plain.get("rows")
+    given = [row.get("set") for row in rows.values() if isinstance(row, dict)] if isinstance(rows, dict) else []
+    values = [changes[name] for changes in given if isinstance(changes, dict) and name in changes]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    if len(numbers) < max(2, len(values)):
-        read.mistake(("sweep",), f"got {study.sweep!r}; allowed is a field that two or more rows set to a number")
+    if name and len(numbers) < max(2, len(values)):
+        read.mistake(("sweep",), f"got {name!r}; allowed is a field that two or more rows set to a number")
+    return name or None

@@ -66,6 +66,8 @@ def work(connection: Connection, device: str | None, log: Path) -> None:
         device: such as "cuda:1"; None for CUDA where there is a device, else the CPU.
         log: file for everything that is printed here.
     """
+    from tqdm import tqdm
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: who started this process ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +75,7 @@ def work(connection: Connection, device: str | None, log: Path) -> None:
         os.dup2(opened.fileno(), sys.stdout.fileno())
         os.dup2(opened.fileno(), sys.stderr.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a process that is ended leaks
     while (job := connection.recv()) is not None:
         connection.send(_outcome(job, device))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from duet_core.studies.worker import Job, Outcome, work
 
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_THREADS = "OMP_NUM_THREADS"
 _PATIENCE = 10.0
 """Seconds that a process gets to end before it is killed."""
 
@@ -29,12 +29,12 @@ class WorkerHandle:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=work, args=(theirs, device, log), daemon=True)
-        with _environment({name: str(threads) for name in _THREADS if name not in os.environ}):  # read as torch loads
+        with _environment({} if _THREADS in os.environ else {_THREADS: str(threads)}):  # read as torch loads
             self._process.start()
         theirs.close()
 
-    def send(self, job: Job) -> None:
-        """Hand over a job; a worker that has died is noticed when its outcome is asked for."""
+    def send(self, job: Job | None) -> None:
+        """Hand over a job, or None for the end; a worker that has died is noticed when its outcome is asked for."""
         try:
             self.connection.send(job)
         except (BrokenPipeError, ConnectionResetError):
@@ -49,9 +49,12 @@ class WorkerHandle:
             return Outcome(error=f"its process ended with exit code {self._process.exitcode}"), False
         return outcome, True
 
-    def stop(self) -> None:
-        """End the process at once; its run goes on from the newest checkpoint some other time."""
-        self._process.terminate()
+    def stop(self, *, at_once: bool) -> None:
+        """End the process: when it has nothing to do, or at once; its run then goes on from the newest checkpoint."""
+        if at_once:
+            self._process.terminate()
+        else:
+            self.send(None)
         self._process.join(_PATIENCE)
         if self._process.is_alive():
             self._process.kill()

@@ -127,6 +127,7 @@ def test_ctrl_c_and_sigterm_end_the_workers_and_leave_checkpoints(tmp_path: Path
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 130, out
         assert "Traceback" not in out
+        assert "leaked" not in out
         assert not any(map(alive, workers))
 
 
@@ -136,6 +137,7 @@ def test_every_run_is_trained_once_by_the_honest_protocol(place: Place) -> None:
     assert len(lines) == 8
     assert lines[-1].startswith("[8/8] ")
     assert "; 4 left, about" in lines[3]
+    assert len(out.splitlines()) == 9  # and nothing else is said
     records = place.records()
     rows, runs = ("duet", "without_con"), ("test-seed0", "test-seed1", "test-seed2", "validation-seed0")
     assert list(records) == [f"tiny_study/{row}/{run}.json" for row in rows for run in runs]
