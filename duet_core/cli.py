@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "keys make": "make an API key for the service",
     "keys list": "list the API keys of a key file",
     "keys revoke": "take API keys out of a key file",
+    "benchmark check": "check a benchmark's files and photos, and say what is missing",
     "train": "train a model from a recipe",
     "evaluate": "judge a trained model: T1, U, S, H, AUSUC",
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",

@@ -86,6 +86,8 @@ class LanguageConfig:
     """A name or folder for transformers, or ``package:NAME/FOLDER`` for a folder inside a Python package."""
     frozen_layers: int = 0
     """First layers (with the embeddings) that do not train; all of them freezes the language model."""
+    dropout: float | None = None
+    """Dropout inside the language model while training, 0…1; None for its own. With 0 attention takes a faster path."""
     max_tokens: int = 256
     """Longest attribute sentence in word pieces; whole phrases are dropped to fit, never the masked one."""
 
@@ -294,6 +296,8 @@ class TrainConfig:
             "cross_modal.dropout": self.cross_modal.dropout,
             "optimizer.warmup": self.optimizer.warmup,
         }
+        if self.language.dropout is not None:
+            unit["language.dropout"] = self.language.dropout
         errors = [f"{name}: got {value}; allowed is 0…1" for name, value in unit.items() if not 0 <= value <= 1]
         if not 0 < self.run.holdout < 1:
             errors.append(f"run.holdout: got {self.run.holdout}; allowed is above 0 and below 1, such as 0.2")

@@ -1,32 +1,47 @@
-"""The official xlsa17 layout of CUB and its subsets (Xian et al., "Proposed Split") read into a `Benchmark`."""
+"""The official xlsa17 layout of CUB, SUN, AWA2 and subsets of them (Xian et al., "Proposed Split")."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from duet_core.attributes import AttributeSchema, SchemaError
-from duet_core.benchmarks.attribute_names import read_attribute_names
 from duet_core.benchmarks.benchmark import Benchmark, BenchmarkError
-from duet_core.benchmarks.xlsa17_checks import Xlsa17, consistency_problems, photo_problems
-from duet_core.benchmarks.xlsa17_folds import sound_folds
-from duet_core.classes import ClassTable, IntArray
+from duet_core.benchmarks.check_table import STOPS, Check, Report
+from duet_core.benchmarks.mat_files import Outcome
+from duet_core.benchmarks.official import table_2
+from duet_core.benchmarks.photo_list import photo_path
+from duet_core.benchmarks.xlsa17_checks import content_checks
+from duet_core.benchmarks.xlsa17_files import LOCS, PHOTOS, Xlsa17, read_xlsa17
+from duet_core.benchmarks.xlsa17_folds import FOLDS, Folds, sound_folds
+from duet_core.classes import ClassTable
 
-_MARKERS = ("/images/", "JPEGImages/")
-_LOCS = ("trainval_loc", "test_seen_loc", "test_unseen_loc")
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Inspection:
+    """What a folder holds, with a row for each check. `folds` is None and `paths` short where a check failed."""
+
+    raw: Xlsa17
+    checks: list[Check]
+    folds: Folds | None
+    paths: tuple[Path, ...]
 
 
 def load_xlsa17(
     root: Path, images: Path | None = None, name: str | None = None, *, check_photos: bool = True
 ) -> Benchmark:
-    """Read a folder in the official layout; full CUB and subsets such as CUB127 go through the same code.
+    """Read a folder in the official layout; the three benchmarks and subsets such as CUB127 go through the same code.
 
-    Read are ``res101.mat`` (labels and file names, never the features), ``att_splits.mat``, ``allclasses.txt``,
-    ``attributes.txt``, and for checks ``trainvalclasses.txt`` and ``testclasses.txt``. Leaky or absent train_loc and
-    val_loc are repaired and that is logged (see `sound_folds`).
+    Read are ``att_splits.mat``; ``res101.mat`` (labels and file names, never the features) or the data set's own list
+    of photos; the names of the attributes, which say whether it is CUB (``attributes.txt``), SUN (``attributes.mat``)
+    or AWA2 (``predicates.txt``); and for checks ``allclasses.txt``, ``trainvalclasses.txt``, ``testclasses.txt`` and
+    ``binaryAtt_splits.mat`` where they are. What is repaired on reading is logged, above all leaky or absent
+    train_loc and val_loc.
 
     Args:
         root: the folder.
@@ -36,126 +51,85 @@ def load_xlsa17(
         check_photos: refuse the benchmark when photo files are missing.
 
     Raises:
-        BenchmarkError: files are missing or contradict one another; every problem found is reported (files first,
-            then content, then the folds, each judged once what it rests on is sound).
+        BenchmarkError: files are missing or contradict one another; every problem found is reported, those that rest
+            on another one once that one is mended.
     """
-    where = str(root)
-    _require_files(root)
-    schema = _read_schema(root, where)
-    raw = _read(root, where)
-    paths, problems = _photo_paths(raw, root, images)
-    problems = [*consistency_problems(raw, attributes=len(schema)), *problems]
-    if check_photos:
-        problems += photo_problems(paths)
-    if problems:
-        raise BenchmarkError(where, problems)
-    train, val = sound_folds(raw, where)
+    found = _inspect(root, images, check_photos=check_photos)
+    problems = [check.problem for check in found.checks if check.state in STOPS]
+    raw = found.raw
+    if problems or raw.schema is None or found.folds is None:
+        raise BenchmarkError(str(root), problems)
+    for check in found.checks:
+        if check.state == "repaired":
+            _LOGGER.warning("%s: %s", root, check.problem)
     seen = np.zeros(len(raw.class_names), dtype=np.bool_)
     seen[np.unique(raw.labels[raw.trainval])] = True
     return Benchmark(
         name=name or root.name,
-        schema=schema,
+        schema=raw.schema,
         classes=ClassTable(names=raw.class_names, raw=raw.original_att.astype(np.float32), seen=seen),
-        image_paths=paths,
+        image_paths=found.paths,
         labels=raw.labels,
         trainval=raw.trainval,
         test_seen=raw.test_seen,
         test_unseen=raw.test_unseen,
-        train=train,
-        val=val,
+        train=found.folds[0],
+        val=found.folds[1],
     )
 
 
-def _require_files(root: Path) -> None:
-    needed = ("res101.mat", "att_splits.mat", "allclasses.txt")
-    missing = [file for file in needed if not (root / file).is_file()]
-    problems = [f"{file} is missing; copy it from the official xlsa17 archive" for file in missing]
-    if not any(path.is_file() for path in _schema_files(root)):
-        problems.append("attributes.txt is missing; xlsa17 lacks it, copy it from CUB_200_2011 (312 lines)")
-    if problems:
-        raise BenchmarkError(str(root), problems)
-
-
-def _schema_files(root: Path) -> tuple[Path, ...]:
-    return root / "attributes.txt", root / "attributes" / "attributes.txt"
-
-
-def _read_schema(root: Path, where: str) -> AttributeSchema:
-    file = next(path for path in _schema_files(root) if path.is_file())
-    try:
-        return read_attribute_names(file)
-    except SchemaError as error:
-        raise BenchmarkError(where, [str(error)]) from error
-
-
-def _read(root: Path, where: str) -> Xlsa17:
-    """The files as they are, made 0-based, squeezed and (C, A)."""
-    fields = ("labels", "image_files")
-    res101 = _loadmat(root / "res101.mat", where, fields)
-    split = _loadmat(root / "att_splits.mat", where, ("allclasses_names", "att", "original_att", *_LOCS))
-    return Xlsa17(
-        class_names=_strings(split["allclasses_names"]),
-        class_lines=_lines(root / "allclasses.txt"),
-        seen_lines=_optional_lines(root / "trainvalclasses.txt"),
-        unseen_lines=_optional_lines(root / "testclasses.txt"),
-        val_lines=_optional_lines(root / "valclasses1.txt"),
-        labels=_zero_based(res101["labels"]),
-        image_files=_strings(res101["image_files"]),
-        att=np.asarray(split["att"], dtype=np.float64).T,  # (A, C) -> (C, A)
-        original_att=np.asarray(split["original_att"], dtype=np.float64).T,  # (A, C) -> (C, A)
-        trainval=_zero_based(split["trainval_loc"]),
-        test_seen=_zero_based(split["test_seen_loc"]),
-        test_unseen=_zero_based(split["test_unseen_loc"]),
-        train=_zero_based(split["train_loc"]) if "train_loc" in split else None,
-        val=_zero_based(split["val_loc"]) if "val_loc" in split else None,
+def check_xlsa17(root: Path, images: Path | None = None) -> Report:
+    """Every check of the folder, also those after the first that fails, with the paper's Table 2 beside it."""
+    found = _inspect(root, images, check_photos=True)
+    raw, source = found.raw, found.raw.source
+    classes, seen = len(raw.class_names), "?"
+    if not _waits(found.checks, "labels", "trainval_loc"):
+        seen = str(len(np.unique(raw.labels[raw.trainval])))
+    figures = table_2(
+        source.name if source else "",
+        prompts=len(raw.schema.prompts) if raw.schema else 0,
+        attributes=raw.original_att.shape[1],
+        classes=f"{classes} ({seen} / {classes - int(seen) if seen != '?' else '?'})",
+        photos=(len(raw.trainval), len(raw.test_seen) + len(raw.test_unseen)),
     )
+    what = source.name if source else "no attribute names"
+    return Report(f"{root}: xlsa17 layout, {what}", found.checks, figures, ("Table 2", "here", "paper"))
 
 
-def _loadmat(path: Path, where: str, needed: tuple[str, ...]) -> Mapping[str, Any]:
-    """The needed fields of a MATLAB v5 file, and the two optional folds; everything else stays on disk."""
-    import scipy.io
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content: dict[str, Any] = scipy.io.loadmat(path, variable_names=[*needed, "train_loc", "val_loc"])
-    except (MatReadError, ValueError, NotImplementedError, OSError, TypeError) as error:
-        raise BenchmarkError(where, [f"{path.name} is not a readable MATLAB v5 file ({error})"]) from error
-    absent = [field for field in needed if field not in content]
-    if absent:
-        raise BenchmarkError(where, [f"{path.name} lacks {', '.join(absent)}; take the file of the official archive"])
-    return content
-
-
-def _zero_based(column: Any) -> IntArray:
-    return np.asarray(column).astype(np.int64).reshape(-1) - 1
-
-
-def _strings(cell: Any) -> tuple[str, ...]:
-    return tuple(str(np.asarray(entry).reshape(-1)[0]) for entry in np.asarray(cell).reshape(-1))
+def _inspect(root: Path, images: Path | None, *, check_photos: bool) -> _Inspection:
+    raw, files = read_xlsa17(root)
+    checks = [*files, *content_checks(raw, files)]
+    folds: Folds | None = None
+    needs = ("train_loc", "val_loc", *LOCS) if raw.train is not None else ("labels", *LOCS)
+    if waits := _waits(checks, *needs):
+        outcome = Outcome("skipped", f"waits for {waits}")
+    else:
+        outcome, folds = sound_folds(raw)
+    checks.append(Check(FOLDS, *outcome))
+    paths: tuple[Path, ...] = ()
+    if waits := _waits(checks, PHOTOS):
+        checks.append(Check("photos", "skipped", f"waits for {waits}"))
+    else:
+        outcome, paths = _photos(raw.image_files, root, images, must_be_there=check_photos)
+        checks.append(Check("photos", *outcome))
+    return _Inspection(raw, checks, folds, paths)
 
 
-def _lines(path: Path) -> tuple[str, ...]:
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-
-
-def _optional_lines(path: Path) -> tuple[str, ...] | None:
-    return _lines(path) if path.is_file() else None
-
-
-def _photo_paths(raw: Xlsa17, root: Path, images: Path | None) -> tuple[tuple[Path, ...], list[str]]:
-    """The photos on this machine, and what to say about names without a marker."""
-    found = [_photo_path(file, root, images) for file in raw.image_files]
+def _photos(
+    files: Sequence[str], root: Path, images: Path | None, *, must_be_there: bool
+) -> tuple[Outcome, tuple[Path, ...]]:
+    """The photos on this machine, and what to say of missing ones: how many, three by name."""
+    found = [photo_path(file, root, images) for file in files]
     paths = tuple(path for path in found if path is not None)
-    if len(paths) == len(found):
-        return paths, []
-    example = raw.image_files[found.index(None)]
-    return paths, [f"{len(found) - len(paths)} image_files hold neither {' nor '.join(_MARKERS)}: {example!r}"]
+    expected, advice = f"{len(files):,} photos", "give their folder: data.images in a recipe, --images of the command"
+    if missing := [path for path in paths if must_be_there and not path.is_file()]:
+        examples = ", ".join(str(path) for path in missing[:3])
+        return Outcome(
+            "missing", f"{len(paths) - len(missing)} of {len(paths)}", expected, f"{advice}; no {examples}"
+        ), paths
+    return Outcome("ok", f"{len(paths):,} {'found' if must_be_there else 'named'}", expected), paths
 
 
-def _photo_path(file: str, root: Path, images: Path | None) -> Path | None:
-    """The photo on this machine: what follows the marker in the makers' path, below the user's folder."""
-    for marker in _MARKERS:
-        _, found, rest = file.replace("\\", "/").partition(marker)
-        if found:
-            return (images if images is not None else root / marker.strip("/")) / rest
-    return None
+def _waits(checks: Sequence[Check], *names: str) -> str:
+    """Those of the named checks that are not sound, joined; those without a row are."""
+    return ", ".join(check.name for check in checks if check.name in names and check.state in (*STOPS, "skipped"))

@@ -70,7 +70,11 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
     """The whole model for A attributes; new parts are initialised from `seed`."""
     torch.manual_seed(seed)
     vision = build_vision(config.vision)
-    language = load_language_encoder(name=config.language.name, frozen_layers=config.language.frozen_layers)
+    language = load_language_encoder(
+        name=config.language.name,
+        frozen_layers=config.language.frozen_layers,
+        dropout=config.language.dropout,
+    )
     width = config.cross_modal.width
     return Duet(
         vision=vision,

@@ -71,15 +71,21 @@ class LanguageEncoder(nn.Module):
         return output.last_hidden_state  # type: ignore[no-any-return]
 
 
-def load_language_encoder(*, name: str, frozen_layers: int) -> LanguageEncoder:
+def load_language_encoder(*, name: str, frozen_layers: int, dropout: float | None = None) -> LanguageEncoder:
     """Load a language model by name or folder (see `resolve_language_model`).
+
+    Args:
+        name: of the model.
+        frozen_layers: first layers, with the embeddings, that do not train.
+        dropout: of hidden states and attention while training, 0…1; None for the model's own.
 
     Raises:
         OSError: neither a local folder nor reachable; the message says which files to put where.
     """
     source = resolve_language_model(name)
+    own = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     try:
-        network = AutoModel.from_pretrained(source, add_pooling_layer=False)
+        network = AutoModel.from_pretrained(source, add_pooling_layer=False, **own)
     except OSError as error:
         raise OSError(
             f"language.name: {name!r} is neither a local folder nor reachable; put config.json, model.safetensors and "

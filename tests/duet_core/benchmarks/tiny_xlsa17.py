@@ -17,6 +17,9 @@ PHOTOS = 6
 PREFIX = "/BS/maker/work/CUB_200_2011/images/"
 ATTRIBUTES = ("has_wing_color::blue", "has_wing_color::grey", "has_tail_shape::forked_tail", "has_size::large_(1_-_2)")
 
+SUN_ATTRIBUTES = ("sailing/ boating", "trees", "grass", "far-away horizon")
+AWA2_ATTRIBUTES = ("black", "toughskin", "flys", "quadrapedal")
+
 
 def contents() -> dict[str, Any]:
     """The fields of both mat files, 1-based and transposed as the makers wrote them; a test changes some of them."""
@@ -56,6 +59,24 @@ def write(root: Path, fields: dict[str, Any] | None = None, *, photos: bool = Tr
             for photo in range(PHOTOS):
                 picture = Image.new("RGB", (24 + photo, 20), (30 * row, 40 * photo, 90))
                 picture.save(root / "images" / name / f"photo_{photo}.jpg")
+    return root
+
+
+def as_sun(root: Path) -> Path:
+    """Give the folder SUN's file of attribute names instead of CUB's."""
+    (root / "attributes.txt").unlink()
+    scipy.io.savemat(root / "attributes.mat", {"attributes": _cell(SUN_ATTRIBUTES)})
+    return root
+
+
+def as_awa2(root: Path, *, binary: bool = True) -> Path:
+    """Give the folder AWA2's file of attribute names instead of CUB's, and the official binary matrix."""
+    (root / "attributes.txt").unlink()
+    _lines(root / "predicates.txt", [f"{number:6}\t{name}" for number, name in enumerate(AWA2_ATTRIBUTES, start=1)])
+    if binary:  # columns in another order than att_splits.mat: classes go by name
+        degrees = contents()["original_att"][:, ::-1]
+        fields = {"att": (degrees > degrees.mean()).astype(np.uint8), "allclasses_names": _cell(NAMES[::-1])}
+        scipy.io.savemat(root / "binaryAtt_splits.mat", fields)
     return root
 
 

@@ -43,6 +43,14 @@ def test_frozen_layers_freeze_the_embeddings_and_so_many_layers(tiny_world: Tiny
         assert parameter.requires_grad != expected, name
 
 
+def test_dropout_of_the_language_model_can_be_taken_out(tiny_world: TinyWorld) -> None:
+    ids, mask = torch.tensor([[2, 5, 6, 3]]), torch.ones(1, 4, dtype=torch.bool)
+    for dropout, is_constant in ((None, False), (0.5, False), (0.0, True)):
+        language = load_language_encoder(name=str(tiny_world.folder / "language"), frozen_layers=1, dropout=dropout)
+        language.train()
+        assert torch.equal(language(ids, mask), language(ids, mask)) == is_constant, dropout
+
+
 def test_states_do_not_depend_on_padding(tiny_world: TinyWorld) -> None:
     language = load_language_encoder(name=str(tiny_world.folder / "language"), frozen_layers=0).eval()
     ids, mask = torch.tensor([[2, 5, 6, 3]]), torch.ones(1, 4, dtype=torch.bool)
