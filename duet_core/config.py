@@ -19,8 +19,16 @@ class DataConfig:
 
     root: str
     """Folder of the benchmark's files. ``$VARIABLES`` expand."""
-    layout: Literal["xlsa17"] = "xlsa17"
-    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive."""
+    layout: Literal["xlsa17", "knowledge_graph"] = "xlsa17"
+    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive; or these files for photos, labels and
+    splits alone, with the attributes of `graph` (AWA2-KG)."""
+    graph: str | None = None
+    """Folder or file of the triples of layout knowledge_graph. ``$VARIABLES`` expand."""
+    hops: int = 1
+    """h: how many relations lie between a class and its attributes in the graph; the paper has 1."""
+    class_embedding: str | None = None
+    """Class vectors that replace z in layout knowledge_graph: a .npz of ``duet kg-embed``, or a .mat with one row for
+    each class; None for z, the binary degrees. ``$VARIABLES`` expand."""
     images: str | None = None
     """Folder of the photos; None for ``root/images``."""
     image_size: int = 224
@@ -220,7 +228,7 @@ class TrainConfig:
             raise ConfigError("the configuration contradicts itself:\n" + "\n".join(f"  {line}" for line in errors))
 
     def _data_errors(self) -> list[str]:
-        errors = []
+        errors = self._graph_errors()
         if self.data.photo_side < self.data.image_size:
             errors.append(
                 f"data.photo_side: got {self.data.photo_side}; allowed is data.image_size ({self.data.image_size}) "
@@ -247,6 +255,18 @@ class TrainConfig:
                 f"cross_modal.heads: got {self.cross_modal.heads}; it must divide cross_modal.width "
                 f"{self.cross_modal.width}"
             )
+        return errors
+
+    def _graph_errors(self) -> list[str]:
+        data, errors = self.data, []
+        if data.layout == "knowledge_graph" and not data.graph:
+            errors.append("data.graph: missing; layout knowledge_graph needs the folder or file of its triples")
+        if data.layout != "knowledge_graph":
+            for name in ("graph", "class_embedding"):
+                if getattr(data, name) is not None:
+                    errors.append(f"data.{name}: got {getattr(data, name)!r}; it needs data.layout knowledge_graph")
+        if data.hops < 1:
+            errors.append(f"data.hops: got {data.hops}; allowed is 1 or more")
         return errors
 
     def _sampling_errors(self) -> list[str]:
