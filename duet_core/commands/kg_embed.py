@@ -23,7 +23,7 @@ def run(
     epochs: int = 500,
     batch_size: int = 128,
     learning_rate: float = 0.01,
-    margin: float = 1.0,
+    margin: float = 0.5,
     norm: Literal[1, 2] = 2,
     seed: int = 0,
     holdout: float = 0.05,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from duet_core.graph_embedding import (
 from duet_core.graph_embedding.transe import corrupt, distances, start, step
 
 FAMILIES = 4
-OPTIONS = TransEOptions(dimensions=12, epochs=60, batch_size=16)
+OPTIONS = TransEOptions(dimensions=12, epochs=60, batch_size=16, margin=1.0)
 
 
 def toy() -> NumberedGraph:
@@ -111,7 +112,7 @@ def test_a_triple_that_cannot_be_corrupted_is_named() -> None:
 @pytest.mark.parametrize("norm", [1, 2])
 def test_true_triples_come_to_lie_nearer_than_corrupted_ones(norm: int) -> None:
     graph = toy()
-    options = TransEOptions(dimensions=12, epochs=60, batch_size=16, norm=1 if norm == 1 else 2)
+    options = replace(OPTIONS, norm=1 if norm == 1 else 2)
     generator = torch.Generator().manual_seed(9)
     false = corrupt(graph, graph.triples.repeat(5, 1), graph.keys(graph.triples), generator)
 
@@ -140,7 +141,7 @@ def test_the_seed_decides_everything() -> None:
     again = train_transe(number([graph_triple(graph, row) for row in reversed(graph.triples)]), OPTIONS)
     assert torch.equal(first.entities, again.entities)
     assert torch.equal(first.relations, again.relations)
-    other = train_transe(graph, TransEOptions(dimensions=12, epochs=60, batch_size=16, seed=1))
+    other = train_transe(graph, replace(OPTIONS, seed=1))
     assert not torch.allclose(first.entities, other.entities, atol=0.1)
 
 
