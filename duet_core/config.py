@@ -21,9 +21,10 @@ class DataConfig:
 
     root: str
     """Folder of the benchmark's files. ``$VARIABLES`` expand."""
-    layout: Literal["xlsa17", "knowledge_graph"] = "xlsa17"
-    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive; or these files for photos, labels and
-    splits alone, with the attributes of `graph` (AWA2-KG)."""
+    layout: Literal["xlsa17", "knowledge_graph", "folder"] = "xlsa17"
+    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive; these files for photos, labels and
+    splits alone, with the attributes of `graph` (AWA2-KG); or photos and class attributes of your own
+    (docs/own-folder.md)."""
     graph: str | None = None
     """Folder or file of the triples of layout knowledge_graph. ``$VARIABLES`` expand."""
     hops: int = 1

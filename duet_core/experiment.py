@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from duet_core.benchmark_mark import hold_to_benchmark
 from duet_core.benchmarks import Benchmark, Split, open_benchmark
 from duet_core.checkpoint import CheckpointError, load_checkpoint
 from duet_core.config import TrainConfig
@@ -52,6 +53,14 @@ class Experiment:
     def benchmark(self) -> Benchmark:
         """The benchmark of `data.root`, checked."""
         return open_benchmark(self.config.data)
+
+    def hold_to(self, out: Path) -> None:
+        """Refuse runs in `out` that were made before the photos, split or attributes of one's own folder changed.
+
+        The official layouts do not change. Raises ProtocolError that says what did.
+        """
+        if self.config.data.layout == "folder" and self.is_main:
+            hold_to_benchmark(self.benchmark, out)
 
     @cached_property
     def images(self) -> ImageSource:
@@ -137,8 +146,9 @@ class Experiment:
             source: the recipe's file, for the message.
 
         Returns the task, and the wall time of its training in seconds. Raises CheckpointError when there is no
-        checkpoint, or one of another recipe or seed.
+        checkpoint, or one of another recipe or seed; ProtocolError when one's own folder has changed since.
         """
+        self.hold_to(folder.parent.parent)
         file = folder / "checkpoint.pt"
         state = load_checkpoint(file, self.config, seed=seed, device=self.device)
         if state is None:

@@ -204,6 +204,8 @@ def open_images(
     if not vision.frozen_stages:
         return pixels
     key = _trunk_key(config, vision, [cache.file for cache in caches])
+    if data.layout == "folder":  # whose split may be drawn anew on the same photos, and crops are of training photos
+        key = hashlib.sha256(key.encode() + benchmark.trainval.tobytes()).hexdigest()[:24]
     files = [folder / "frozen_stages" / f"{key}-{views}.npy" for views in (0, data.views)]
     rows = [torch.arange(len(benchmark.image_paths)), torch.from_numpy(benchmark.trainval)]
     if not all(file.exists() for file in files):

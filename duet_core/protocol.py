@@ -40,8 +40,10 @@ def validate(experiment: Experiment, *, out: Path, refit: bool = False, source: 
         refit: fit again in any case.
         source: the recipe's file, for messages.
 
-    Raises ProtocolError for a finished run of another recipe, CheckpointError for one whose checkpoint is gone.
+    Raises ProtocolError for a finished run of another recipe or another state of one's own folder, CheckpointError for
+    one whose checkpoint is gone.
     """
+    experiment.hold_to(out)
     config, file = experiment.config, out / "calibration.json"
     folders = [run_folder(out, "validation", seed) for seed in config.run.validation_seeds]
     records = [finished(folder, config) for folder in folders]

@@ -66,6 +66,7 @@ def run(
     demand_exportable(recipe)
     folder = runs or Path("runs") / config.stem / "duet"
     experiment = Experiment(recipe, device=torch.device("cpu"))
+    experiment.hold_to(folder)
     demand_attributes(experiment.benchmark)
     task = _load_task(experiment, run_folder(folder, split, seed), seed=seed, config=config, split=split)
     preprocessing = build_preprocessing(recipe.vision, task.model.vision, size=recipe.data.image_size)
