@@ -124,13 +124,14 @@ def sheets(held_out: HeldOut, bundle: Bundle, places: IntArray) -> list[Sheet]:
                 seen=bool(held_out.is_seen[place]),
                 answer=readable(names[held_out.predicted[place]]),
                 probability=float(share[place].max()),
-                sets=_sets(held_out, attribute_scores, label),
+                sets=sheet_sets(held_out, attribute_scores, label),
             )
         )
     return found
 
 
-def _sets(held_out: HeldOut, attribute_scores: FloatArray, label: int) -> tuple[SheetSet, ...]:
+def sheet_sets(held_out: HeldOut, attribute_scores: FloatArray, label: int) -> tuple[SheetSet, ...]:
+    """The prompt sets of a photo with these attribute scores (A,), beside the degrees of the class in row `label`."""
     schema, classes = held_out.benchmark.schema, held_out.benchmark.classes
     degree, present = classes.degree[label], classes.present[label]
     row_of = {key: row for row, key in enumerate(schema.keys)}
