@@ -38,6 +38,8 @@ COMMANDS: dict[str, str] = {
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "decisions": "judge refusals, probabilities and sets of classes of a bundle",
     "maps": "judge whether heat maps point at the bird",
+    "stats": "tell how often attributes occur, and which occur together",
+    "report": "write one page with every figure of a finished model",
     "results": "print the table of finished runs, mean and deviation over seeds",
 }
 """Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called; of

@@ -35,12 +35,12 @@ def class_picture(classes: Sequence[ClassAccuracy], *, heading: str, group: str,
     """
     compete, alone = [one.all_compete for one in classes], [one.own_group for one in classes]
     places = np.arange(len(classes))
-    with drawing(WIDTH, 1.3 + 0.165 * len(classes)) as (figure, axes):
+    with drawing(WIDTH, 1.3 + 0.17 * len(classes)) as (figure, axes):
         axes.barh(places, compete, height=0.72, color=BLUE, label="all classes compete (GZSL)")
         axes.plot(alone, places, "|", color=ORANGE, markersize=8, markeredgewidth=2.2, label=group)
         axes.axvline(float(np.mean(compete)), color=INK, linewidth=1, linestyle="--")
         axes.set_yticks(places, [one.name for one in classes])
-        axes.tick_params(axis="y", labelsize=7.5, labelcolor=INK)
+        axes.tick_params(axis="y", labelsize=8, labelcolor=INK)
         axes.set_xlim(0, 1.01)
         axes.set_ylim(-0.7, len(classes) - 0.3)
         percent_axis(axes)

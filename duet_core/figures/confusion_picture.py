@@ -16,7 +16,7 @@ def confusion_picture(found: Confusions, *, name: str = "confusion") -> Picture:
     rows = found.of_top_pairs(MOST)
     share = found.share[np.ix_(rows, rows)]
     names = [found.names[row] + (" *" if not found.seen[row] else "") for row in rows]
-    with drawing(WIDTH * 1.45, 0.235 * len(rows) + 2.2) as (figure, axes):
+    with drawing(WIDTH * 1.5, 0.235 * len(rows) + 2.2) as (figure, axes):
         mesh = axes.pcolormesh(share, cmap=SEQUENTIAL, vmin=0, vmax=1, edgecolors=PAPER, linewidth=0.5)
         for (row, column), value in np.ndenumerate(share):
             if value >= 0.05:

@@ -22,7 +22,7 @@ def projection_picture(found: Projection, class_names: tuple[str, ...], *, name:
     shown = shown[: len(CYCLE)]
     spread = np.abs(found.photos).max(axis=0) / np.abs(found.classes).max(axis=0)
     classes = found.classes * spread.min() * 0.8  # both are less their mean; the classes are drawn at the photos' scale
-    with drawing(WIDTH * 1.45, 5.6) as (figure, axes):
+    with drawing(WIDTH * 1.5, 5.6) as (figure, axes):
         for place, one in enumerate([*shown, None]):
             colour, marker = (GREY, ".") if one is None else (CYCLE[place], MARKERS[place])
             of_family = np.array([(family(n) == one) if one else (family(n) not in shown) for n in names])

@@ -8,7 +8,7 @@ import html
 from duet_core.figures.material import Material, Part
 from duet_core.figures.page import details, photo
 from duet_core.figures.sheet_picture import sheet_columns, sheet_heading, sheet_png
-from duet_core.figures.style import AMBER, BLUE, Picture
+from duet_core.figures.style import AMBER, Picture
 from duet_core.judging.interpretation import Sheet, agreement
 from duet_core.runtime import load_rgb
 
@@ -50,7 +50,7 @@ def _introduction(material: Material, rates: dict[str, float]) -> str:
     key = "".join(
         f'<span class="key" style="background:{colour}"></span>{words}'
         for colour, words in (
-            (BLUE, "share of the attribute among the three best of its set (Eq. 26)"),
+            ("var(--blue)", "share of the attribute among the three best of its set (Eq. 26)"),
             (AMBER, "degree of the photo's class, 0…100 % over the class table"),
         )
     )

@@ -49,13 +49,8 @@ def pairs_picture(
     with drawing(WIDTH, 0.9 + 0.44 * max(len(shown), 3)) as (figure, axes):
         _draw_pairs(axes, shown)
         title(figure, heading)
-        told = "; ".join(f"{_short(one.first)} with {_short(one.given)}: R {ratio_text(one)}" for one in shown)
+        told = "; ".join(f"{_short(one.first)} with {_short(one.given)}: R {one.ratio_text}" for one in shown)
         return finish(figure, name=name, alt=f"Bar chart of {what}: {told or 'no pair'}.")
-
-
-def ratio_text(pair: Pair) -> str:
-    """The ratio in three digits; ∞ when the given attribute never comes alone."""
-    return f"{pair.ratio:.3g}" if np.isfinite(pair.ratio) else "∞"
 
 
 def _draw_pairs(axes: Axes, pairs: Sequence[Pair]) -> None:
@@ -69,7 +64,7 @@ def _draw_pairs(axes: Axes, pairs: Sequence[Pair]) -> None:
         label = f"{_short(one.first)} ← {_short(one.given)}"
         axes.text(0, place - 0.27, label, fontsize=8, color=INK, va="bottom")
         beside = one.together + one.alone + 0.015 * most
-        axes.text(beside, place, f"R = {ratio_text(one)}", fontsize=8, color=QUIET, va="center")
+        axes.text(beside, place, f"R = {one.ratio_text}", fontsize=8, color=QUIET, va="center")
     axes.set_xlim(0, most * 1.22)
     axes.set_ylim(-0.75, max(len(pairs), 3) - 0.6)
     axes.set_yticks([])

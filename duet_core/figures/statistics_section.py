@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from duet_core.figures.material import Material, Part
 from duet_core.figures.page import Cell, details, figure, figures, table
-from duet_core.figures.statistics_picture import frequency_picture, pairs_picture, ratio_text
+from duet_core.figures.statistics_picture import frequency_picture, pairs_picture
 from duet_core.statistics import LEAST_CLASSES, Pair
 
 COUNT = 10
@@ -62,7 +62,7 @@ def statistics_section(material: Material) -> Part:
 
 def _pairs(pairs: list[Pair], caption: str) -> str:
     rows: list[list[Cell]] = [
-        [f"{one.first} ← {one.given}", one.together, one.alone, ratio_text(one), one.lift] for one in pairs
+        [f"{one.first} ← {one.given}", one.together, one.alone, one.ratio_text, one.lift] for one in pairs
     ]
     head = ("a ← b", "both", "b alone", "R", "lift")
     told = f"{caption} Lift: share with a among classes with b, over its share among all."

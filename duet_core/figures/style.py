@@ -28,10 +28,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 SEQUENTIAL = "Blues"
 """Of heat maps: paper at 0, dark blue at 1."""
 
-WIDTH = 4.9
+WIDTH = 4.4
 """Inches of a picture that stands beside another; one of twice the width fills the page."""
 
-_THEMED = {INK: "--ink", QUIET: "--quiet", GRID: "--grid", PAPER: "--paper"}
+_THEMED = {INK: "--ink", QUIET: "--quiet", GRID: "--grid", PAPER: "--paper", BLUE: "--blue"}
 _RC: Any = {  # matplotlib types the names of its settings
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
