@@ -45,6 +45,8 @@ COMMANDS: dict[str, str] = {
     "maps": "judge whether heat maps point at the bird",
     "study run": "train what is missing of a named study: ablations, sweeps, variants",
     "study report": "tables and plots of a named study, with significance",
+    "stats": "tell how often attributes occur, and which occur together",
+    "report": "write one page with every figure of a finished model",
     "results": "print the table of finished runs, mean and deviation over seeds",
 }
 """Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called; of
