@@ -62,8 +62,9 @@ class VisionConfig:
     to the object already, None for the encoder's own (timm's crop_pct, often 0.875 or 0.9)."""
     interpolation: Literal["bicubic", "bilinear"] | None = "bicubic"
     """How photos are scaled; None for the encoder's own."""
-    visual_token: Literal["pooled", "cls"] = "pooled"
-    """The state that stands for the image: timm's pooled state before the classifier, or the first token."""
+    visual_token: Literal["pooled", "cls", "logits"] = "pooled"
+    """The state that stands for the image: timm's pooled state before the classifier, the first token, or, as in the
+    authors' code, the class logits of the encoder's own classifier."""
     frozen_stages: int = 0
     """First entries of the encoder's `blocks` (with the stem) that are frozen and whose output is cached."""
     freeze: bool = False
@@ -130,6 +131,14 @@ class LossConfig:
     csg_v: Literal["sentence", "template"] = "sentence"
     """Sentence beside the image when v is predicted in stage CSG: the class's own masked sentence (the paper), or the
     template of Eq. 12, which cannot tell v the class."""
+    score_for_ce: Literal["logits", "probs"] = "logits"
+    """What the cross-entropy of L_cc is given: v·z (Eq. 8), or, as in the authors' code, their softmax, of which it
+    takes the softmax again."""
+    gamma_on: Literal["logits", "probs"] = "logits"
+    """What γ is chosen on and subtracted from (Eq. 22): v·z, or, as in the authors' code, their softmax over the
+    candidate classes. With "probs" a model can be judged but not served."""
+    acl_normalise: bool = True
+    """Compare in L_acl by cosine / τ (Eq. 10); false for plain dot products without τ, as in the authors' code."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +149,18 @@ class SamplingConfig:
     """ρ, probability of stage CSG."""
     rap_ratio: float = 0.5
     """r, share of a class's other attributes dropped from its sentence."""
-    lwrs: Literal["linear", "random", "minmax"] = "linear"
-    """How the target attribute is drawn: Eq. 2, uniformly, or as the authors' code does."""
+    sentence: Literal["full", "prompts", "names"] = "full"
+    """What a sentence is made of: prompts and names (Eq. 1); every prompt, and no name but the target's (Table 3, row
+    4); or names alone, joined by commas, so that the templates are empty (row 5)."""
+    lwrs: Literal["linear", "random", "minmax", "squared", "softmax"] = "linear"
+    """How the target attribute is drawn: Eq. 2, uniformly, as the authors' code does, or by the squares or the softmax
+    of Eq. 2's weights (A.7)."""
     acl_candidates: Literal["eq17", "disjoint"] = "eq17"
     """Which classes may be negatives: Eqs. 16-17, or as the authors' code does."""
+    class_weighting: Literal["linear", "squared", "softmax"] = "squared"
+    """How c- and c+ are drawn from Sim and Dist: by their squares (Eqs. 19, 20), themselves, or their softmax (A.7)."""
+    distance: Literal["manhattan", "euclidean", "cosine"] = "manhattan"
+    """Dist of two classes: Eq. 18, the Euclidean one, or 1 minus the cosine of their degrees (A.7)."""
     csg_anchors: int | None = None
     """Anchors of a batch that get a sentence in stage CSG; None for all, the paper."""
     acl_anchors: int | None = None

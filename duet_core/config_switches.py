@@ -16,4 +16,9 @@ def switch_errors(config: TrainConfig) -> list[str]:
             f"cross_modal.visual_input: got {config.cross_modal.visual_input!r} beside variant vision_only, which has "
             "no cross-modal layers; leave it at state"
         )
+    if config.cross_modal.visual_input != "state" and config.vision.visual_token == "logits":
+        errors.append(
+            "vision.visual_token: got 'logits', which patches do not have; beside cross_modal.visual_input "
+            f"{config.cross_modal.visual_input!r} allowed are 'pooled' and 'cls'"
+        )
     return errors

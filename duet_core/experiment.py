@@ -81,6 +81,7 @@ class Experiment:
             tokenizer=self.tokenizer,
             max_tokens=self.config.language.max_tokens,
             class_contrast=self.config.variant == "duet" and self.config.loss.lambda_con > 0,
+            attribute_contrast=self.config.loss.lambda_acl > 0,
         )
 
     def class_vectors(self, split: Split) -> ClassVectors:
@@ -174,7 +175,12 @@ class Experiment:
     @cached_property
     def template_builder(self) -> SentenceBuilder:
         """Builds the templates of Eqs. 12 and 26, which the limit of the training sentences does not bind."""
-        return SentenceBuilder(schema=self.benchmark.schema, tokenizer=self.tokenizer, max_tokens=_LONGEST_TEMPLATE)
+        return SentenceBuilder(
+            schema=self.benchmark.schema,
+            tokenizer=self.tokenizer,
+            max_tokens=_LONGEST_TEMPLATE,
+            content=self.config.sampling.sentence,
+        )
 
     def sampling_correction(self, split: Split) -> Tensor:
         """(A,) what undoes the masking's preference for rare attributes, from the classes trained on."""

@@ -24,4 +24,9 @@ def ungroundable(config: TrainConfig) -> list[str]:
             f"cross_modal.visual_input: got {config.cross_modal.visual_input!r}; allowed is 'state', because the image "
             "is folded as a single token"
         )
+    if config.sampling.sentence == "names":
+        reasons.append(
+            "sampling.sentence: got 'names'; allowed are 'full' and 'prompts', because an interpretation sentence is "
+            "made of prompts"
+        )
     return reasons
