@@ -167,6 +167,10 @@ class SamplingConfig:
     """Anchors among those that get partners (1 positive, 4 negatives each); None for all, the paper."""
     con_anchors: int | None = None
     """Anchors of a batch that get a positive drawn in stage CLS; None for all, the paper."""
+    partner_pool: Literal["train", "train_and_test_seen"] = "train"
+    """Photos that partners are drawn from. "train_and_test_seen" is a fault, here only to be measured: the authors'
+    code draws one partner in five from the labelled test photos of seen classes, so that S is judged on photos trained
+    on. A model trained so is neither exported nor calibrated."""
     positives: Literal["drawn", "in_batch"] = "drawn"
     """v+ of Eq. 10: a further photo drawn for each anchor, or batches made of pairs of photos of one class."""
 
@@ -200,7 +204,9 @@ class OptimizerConfig:
     clip: float = 5.0
     """Largest norm of the gradient; 0 for no limit."""
     bf16: bool = True
-    """bfloat16 autocast on CUDA; the CPU always computes in float32."""
+    """bfloat16 autocast on CUDA; the CPU computes in float32."""
+    bf16_on_cpu: bool = False
+    """bfloat16 autocast on the CPU too."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,14 @@ class Experiment:
         return self.benchmark.test_split()
 
     def planner(self, split: Split) -> StepPlanner:
-        """The step planner of a split; partners come from its training photos only."""
+        """The step planner of a split; partners come from its training photos only, unless the leak is measured."""
+        if self.config.sampling.partner_pool != "train":
+            _LOGGER.warning(
+                "LEAK: sampling.partner_pool is %s: partners also come from the %d labelled photos of seen classes "
+                "that this run is judged on. Its S and H are not honest; it is there to measure this fault",
+                self.config.sampling.partner_pool,
+                len(split.seen_eval),
+            )
         return StepPlanner(
             benchmark=self.benchmark,
             split=split,
@@ -200,4 +207,5 @@ class Experiment:
             class_vectors=self.benchmark.class_vectors,
             seen_classes=split.seen_classes,
             unseen_classes=split.unseen_classes,
+            score_space=self.config.loss.gamma_on,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -133,7 +134,8 @@ class StepPlanner:
         Args:
             benchmark: photos, labels and class table.
             split: its training photos are the anchors, and the only partners.
-            sampling: the switches and shares of the recipe.
+            sampling: the switches and shares of the recipe; with its `partner_pool` "train_and_test_seen" the split's
+                `seen_eval` photos are partners too, which is a leak.
             tokenizer, max_tokens: of the attribute sentences, see `SentenceBuilder`.
             class_contrast: whether L_con is used and asks for positives.
             attribute_contrast: whether L_acl is used and asks for partners.
@@ -151,11 +153,15 @@ class StepPlanner:
             schema=benchmark.schema, tokenizer=tokenizer, max_tokens=max_tokens, content=sampling.sentence
         )
         self._targets = TargetSampler(present=self._present, weighting=sampling.lwrs)
+        pool = split.train
+        if sampling.partner_pool == "train_and_test_seen":
+            pool = np.concatenate([split.train, split.seen_eval])
+        rows, labels = torch.from_numpy(pool), local[torch.from_numpy(benchmark.labels[pool])]
         self._contrast = ContrastSampler(
             schema=benchmark.schema,
             present=self._present,
             degree=self._degree,
-            images_of_class=[self.train_rows[self.train_labels == c] for c in range(len(seen))],
+            images_of_class=[rows[labels == c] for c in range(len(seen))],
             candidates=sampling.acl_candidates,
             class_weighting=sampling.class_weighting,
             distance=sampling.distance,

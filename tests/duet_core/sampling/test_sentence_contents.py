@@ -74,7 +74,7 @@ def test_ids_are_the_tokenizers_and_the_mask_is_on_the_target(
 def test_a_name_of_two_prompt_sets_is_masked_in_the_targets_own_place() -> None:
     both = kept_of([[0, 3], [0, 3]])  # blue wing and blue belly
     batch = builder("names").build(both, torch.tensor([0, 3]), True)
-    mask = int(tokenizer().mask_token_id)  # type: ignore[arg-type]
+    mask = int(tokenizer().mask_token_id)
     cls, blue, comma, other, sep = ids_of("blue, blue")
     assert batch.input_ids.tolist() == [[cls, mask, comma, other, sep], [cls, blue, comma, mask, sep]]
 
