@@ -82,7 +82,14 @@ class Experiment:
         return self.benchmark.test_split()
 
     def planner(self, split: Split) -> StepPlanner:
-        """The step planner of a split; partners come from its training photos only."""
+        """The step planner of a split; partners come from its training photos only, unless the leak is measured."""
+        if self.config.sampling.partner_pool != "train":
+            _LOGGER.warning(
+                "LEAK: sampling.partner_pool is %s: partners also come from the %d labelled photos of seen classes "
+                "that this run is judged on. Its S and H are not honest; it is there to measure this fault",
+                self.config.sampling.partner_pool,
+                len(split.seen_eval),
+            )
         return StepPlanner(
             benchmark=self.benchmark,
             split=split,
@@ -90,6 +97,7 @@ class Experiment:
             tokenizer=self.tokenizer,
             max_tokens=self.config.language.max_tokens,
             class_contrast=self.config.variant == "duet" and self.config.loss.lambda_con > 0,
+            attribute_contrast=self.config.loss.lambda_acl > 0,
         )
 
     def class_vectors(self, split: Split) -> ClassVectors:
@@ -184,7 +192,12 @@ class Experiment:
     @cached_property
     def template_builder(self) -> SentenceBuilder:
         """Builds the templates of Eqs. 12 and 26, which the limit of the training sentences does not bind."""
-        return SentenceBuilder(schema=self.benchmark.schema, tokenizer=self.tokenizer, max_tokens=_LONGEST_TEMPLATE)
+        return SentenceBuilder(
+            schema=self.benchmark.schema,
+            tokenizer=self.tokenizer,
+            max_tokens=_LONGEST_TEMPLATE,
+            content=self.config.sampling.sentence,
+        )
 
     def sampling_correction(self, split: Split) -> Tensor:
         """(A,) what undoes the masking's preference for rare attributes, from the classes trained on."""
@@ -204,4 +217,5 @@ class Experiment:
             class_vectors=self.benchmark.class_vectors,
             seen_classes=split.seen_classes,
             unseen_classes=split.unseen_classes,
+            score_space=self.config.loss.gamma_on,
         )

@@ -20,6 +20,7 @@ def build_vision(config: VisionConfig) -> VisionEncoder:
         weights=None if config.weights is None else expand(config.weights),
         pretrained=config.pretrained,
         arguments=config.arguments,
+        classifier=config.visual_token == "logits",
     )
     return VisionEncoder(
         network=network,
