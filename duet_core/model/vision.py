@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 import timm
-import torch
-from safetensors.torch import load_file
 from timm.models import VisionTransformer
 from torch import Tensor, nn
+
+from duet_core.model.hub import hub_or_cache
+from duet_core.model.vision_weights import advice, load_weights, weights_file
 
 VisualToken = Literal["pooled", "cls"]
 
@@ -146,12 +148,13 @@ def load_vision_network(
 
     Args:
         name: timm model name, for example ``"mobilenetv2_100"`` or ``"deit_base_distilled_patch16_224"``.
-        weights: a local ``.safetensors`` or ``.pth`` state dict; None for timm's own source.
+        weights: a local ``.safetensors`` or ``.pth`` state dict, or a folder as the hub has it, with
+            ``model.safetensors``; None for timm's own source.
         pretrained: let timm fetch or find the pre-trained weights; ignored when `weights` is given.
         arguments: further arguments of ``timm.create_model``, for example ``{"img_size": 448}``.
 
     Raises:
-        FileNotFoundError: `weights` does not exist.
+        FileNotFoundError: `weights` does not exist or holds none.
         RuntimeError: timm cannot reach the weights; the message says which file to put where.
         ValueError: timm has no such model, or the state dict does not fit it.
     """
@@ -159,29 +162,14 @@ def load_vision_network(
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.0)
         raise ValueError(f"vision.name: got {name!r}, which timm does not have; the nearest are {', '.join(near)}")
     if weights is not None:
-        if not weights.is_file():
-            raise FileNotFoundError(f"vision.weights: no file {weights}; give a .safetensors state dict for {name!r}")
+        file = weights_file(weights, name)
         network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **(arguments or {}))
-        _load_weights(network, name, weights)
+        load_weights(network, name, file)
         return network
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **(arguments or {}))
+        with hub_or_cache() if pretrained else nullcontext():
+            return timm.create_model(name, pretrained=pretrained, num_classes=0, **(arguments or {}))
     except OSError as error:
         raise RuntimeError(
-            f"the weights of {name!r} cannot be fetched here ({type(error).__name__}); download its model.safetensors "
-            f"elsewhere and set vision.weights to that file"
+            f"the weights of {name!r} cannot be fetched here ({type(error).__name__}); {advice(name)}"
         ) from error
-
-
-def _load_weights(network: nn.Module, name: str, weights: Path) -> None:
-    state = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True)
-    try:
-        missing, unexpected = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # tensors of another size
-        raise ValueError(f"vision.weights: {weights.name} does not fit {name!r}: {error}") from error
-    foreign = [key for key in unexpected if not key.startswith(("classifier", "head", "fc"))]
-    if missing or foreign:
-        raise ValueError(
-            f"vision.weights: {weights.name} does not fit {name!r}: missing {missing[:3]}, unexpected {foreign[:3]}; "
-            "give the state dict of this very encoder"
-        )
