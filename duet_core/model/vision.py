@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import timm
+import torch
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 
