@@ -152,7 +152,7 @@ def test_pictures_lie_beside_the_page(made: tuple[Path, list[str]]) -> None:
 @pytest.mark.slow
 def test_named_photos_are_shown_instead_of_drawn_ones(made: tuple[Path, list[str]], tmp_path: Path) -> None:
     folder = made[0]
-    options = {"bundle": [str(folder / "bundle")], "cache": folder / "cache", "out": tmp_path}
+    options: dict[str, Any] = {"bundle": [str(folder / "bundle")], "cache": folder / "cache", "out": tmp_path}
     lines = list(report.run(folder / "data", photo=["005.all-blue/7.jpg"], **options))
     assert not any("encoded" in line for line in lines)  # they were, for the first report
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
