@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from duet_core.benchmarks.benchmark import Benchmark
+from duet_core.benchmarks.class_embedding import read_class_embedding, report_order
+from duet_core.benchmarks.image_folder import load_image_folder
+from duet_core.benchmarks.knowledge_graph import with_knowledge_graph
+from duet_core.benchmarks.triples import read_graph
 from duet_core.benchmarks.xlsa17 import load_xlsa17
 from duet_core.config import DataConfig, expand
 
@@ -12,4 +18,18 @@ def open_benchmark(data: DataConfig) -> Benchmark:
 
     Raises BenchmarkError with every problem found.
     """
-    return load_xlsa17(expand(data.root), images=None if data.images is None else expand(data.images))
+    if data.layout == "folder":
+        return load_image_folder(expand(data.root), images=None if data.images is None else expand(data.images))
+    base = load_xlsa17(expand(data.root), images=None if data.images is None else expand(data.images))
+    return base if data.graph is None else _with_graph(base, data, data.graph)
+
+
+def _with_graph(base: Benchmark, data: DataConfig, graph: str) -> Benchmark:
+    """Layout "knowledge_graph": attributes from triples, and v compared with an embedding where there is one."""
+    benchmark, attributes = with_knowledge_graph(base, read_graph(expand(graph)), hops=data.hops)
+    if data.class_embedding is None:
+        return benchmark
+    file = expand(data.class_embedding)
+    vectors = read_class_embedding(file, base.classes.names, attributes.class_entities)
+    report_order(file, vectors, attributes.degrees)
+    return replace(benchmark, class_embedding=vectors)
