@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from duet_core.benchmarks.benchmark import Benchmark
 from duet_core.benchmarks.class_embedding import read_class_embedding, report_order
+from duet_core.benchmarks.folder_reading import is_own_folder
 from duet_core.benchmarks.image_folder import load_image_folder
 from duet_core.benchmarks.knowledge_graph import with_knowledge_graph
 from duet_core.benchmarks.triples import read_graph
@@ -22,6 +24,16 @@ def open_benchmark(data: DataConfig) -> Benchmark:
         return load_image_folder(expand(data.root), images=None if data.images is None else expand(data.images))
     base = load_xlsa17(expand(data.root), images=None if data.images is None else expand(data.images))
     return base if data.graph is None else _with_graph(base, data, data.graph)
+
+
+def open_folder(root: Path) -> Benchmark:
+    """The benchmark in a folder with its photos: one's own or the official layout, told by what lies there.
+
+    Raises NotADirectoryError when there is no such folder, BenchmarkError with every problem found.
+    """
+    if not root.is_dir():
+        raise NotADirectoryError(f"no folder {root}; give the folder of a benchmark's files, such as data/CUB")
+    return load_image_folder(root) if is_own_folder(root) else load_xlsa17(root)
 
 
 def _with_graph(base: Benchmark, data: DataConfig, graph: str) -> Benchmark:

@@ -27,7 +27,7 @@ def run(
     of test photos. Photos are encoded once and kept; torch is not needed.
 
     Args:
-        data: folder of the benchmark the bundle was trained on, in the xlsa17 layout.
+        data: folder of the benchmark the bundle was trained on, in the official layout or your own.
         bundle: folder of the exported model; default DUET_BUNDLE, else models/birds. Given again, further models of the
             same benchmark are drawn into the seen-unseen curve.
         out: folder written to: index.html, figures.json, figures/.
@@ -39,7 +39,7 @@ def run(
 
     Raises ValueError when a bundle was trained on another split or on other attributes, or for a photo not held out.
     """
-    from duet_core.benchmarks import load_xlsa17
+    from duet_core.benchmarks.opening import open_folder
     from duet_core.figures.material import Material
     from duet_core.figures.report import write_report
     from duet_core.judging.held_out import HeldOut, judge_held_out
@@ -48,7 +48,7 @@ def run(
     from duet_core.runtime import open_bundle
 
     folders = [Path(one) for one in bundle] or [bundle_folder(None)]
-    benchmark = load_xlsa17(data)
+    benchmark = open_folder(data)
     chosen = benchmark.validation_split() if split == "validation" else benchmark.test_split()
     opened = [open_bundle(folder) for folder in folders]
     models: list[HeldOut] = []

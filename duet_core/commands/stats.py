@@ -20,7 +20,7 @@ def run(
     both over that of classes with b alone; "lift" is the share with a among classes with b, over its share among all.
 
     Args:
-        data: folder of the benchmark in the xlsa17 layout, at least att_splits.mat and the attribute names.
+        data: folder of the benchmark: the official layout (att_splits.mat and attribute names are enough) or your own.
         pair: also this pair, a ← b, as "leaves,flowers" or "wing color: blue, back color: blue"; may be given again.
         count: attributes and pairs to a table.
         least: pairs are ranked only of attributes that so many classes have.

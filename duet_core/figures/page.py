@@ -65,7 +65,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, caption: str, 
     cells = "".join(f'<th scope="col">{html.escape(one)}</th>' for one in head)
     lines = "".join(f"<tr>{''.join(_cell(value, digits) for value in row)}</tr>" for row in rows)
     return (
-        f'<div class="scroll"><table><caption>{caption}</caption><thead><tr>{cells}</tr></thead>'
+        f'<div class="scroll"><table><caption><span>{caption}</span></caption><thead><tr>{cells}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div>\n"
     )
 

@@ -22,12 +22,12 @@ _AT_ONCE = 256
 
 
 def cache_file(bundle: Bundle, benchmark: Benchmark, rows: IntArray, folder: Path = CACHE) -> Path:
-    """Where the answers lie: named after the bundle's checksum, the photos' paths, sizes and dates, the libraries."""
+    """Where the answers lie: named after the bundle's checksum, the photos' names, sizes and dates, the libraries."""
     digest = hashlib.sha256(f"{PIL.__version__} {onnxruntime.__version__}".encode())
     for row in rows:
         path = benchmark.image_paths[row]
         stat = path.stat()
-        digest.update(f"\0{path.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+        digest.update(f"\0{path.parent.name}/{path.name}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
     return folder / f"{bundle.checksum[:16]}-{digest.hexdigest()[:24]}.npz"
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from duet_core.attributes import AttributeSchema
+from duet_core.commands import stats
 from duet_core.figures.accuracy_pictures import attribute_picture, class_picture
 from duet_core.figures.confusion_picture import confusion_picture
 from duet_core.figures.curve_picture import curve_numbers, curve_picture
@@ -192,3 +194,13 @@ def test_the_whole_sheet_is_one_png_with_the_photo() -> None:
 def test_the_same_is_drawn_as_the_same_bytes() -> None:
     first, second = (curve_picture([made_held_out(0)]) for _ in range(2))
     assert first.svg == second.svg
+
+
+@pytest.mark.data
+def test_the_picture_in_the_documentation_is_what_the_command_draws(shared_data: Path, tmp_path: Path) -> None:
+    pairs = ["leaves,flowers", "trees,grass", "cloth,paper", "clouds,sand"]
+    list(stats.run(shared_data / "xlsa17" / "SUN", pair=pairs, out=tmp_path))
+    drawn = texts((tmp_path / "attribute-pairs.svg").read_text(encoding="utf-8"))
+    kept = Path(__file__).resolve().parents[3] / "docs" / "sun-attribute-pairs.svg"
+    assert texts(kept.read_text(encoding="utf-8")) == drawn
+    assert "R = 3.9" in drawn

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from duet_core.benchmarks import load_xlsa17
+from duet_core.benchmarks.class_table import read_class_table
+from duet_core.benchmarks.drawn_shapes import draw_shapes
+from duet_core.benchmarks.opening import open_folder
 from duet_core.cli import main
 from duet_core.commands import report, stats
 from duet_core.judging.held_out import HeldOut, judge_held_out
@@ -152,7 +155,7 @@ def test_pictures_lie_beside_the_page(made: tuple[Path, list[str]]) -> None:
 @pytest.mark.slow
 def test_named_photos_are_shown_instead_of_drawn_ones(made: tuple[Path, list[str]], tmp_path: Path) -> None:
     folder = made[0]
-    options = {"bundle": [str(folder / "bundle")], "cache": folder / "cache", "out": tmp_path}
+    options: dict[str, Any] = {"bundle": [str(folder / "bundle")], "cache": folder / "cache", "out": tmp_path}
     lines = list(report.run(folder / "data", photo=["005.all-blue/7.jpg"], **options))
     assert not any("encoded" in line for line in lines)  # they were, for the first report
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
@@ -232,3 +235,23 @@ def test_the_report_of_the_demo_bundle_shows_the_figures_of_its_manifest(shared_
     assert len(numbers["classes"]) == 127
     siblings = numbers["confusion"]
     assert siblings["errors_to_siblings"] > 5 * siblings["siblings_by_chance"]
+
+
+def test_a_folder_of_ones_own_is_told_by_what_lies_there(tmp_path: Path) -> None:
+    names = draw_shapes(tmp_path / "images", photos=8, side=24)
+    shapes = sorted({name.split()[1] for name in names})
+    lines = ["prompts:", "  color: [red, green, blue, yellow]", f"  shape: [{', '.join(shapes)}]", "classes:"]
+    for name in names:
+        color, shape = name.split()
+        lines += [f"  {name}:", f"    color: {color}", f"    shape: {shape}"]
+    (tmp_path / "attributes.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = "\n".join(stats.run(tmp_path, pair=["circle,red"], least=1))
+    assert ": 12 classes, 7 attributes in 2 prompt sets; a class has 2.0 attributes" in text
+    assert "| shape: circle ← color: red | 1 | 2 | 0.5 | 1.00 |" in text
+    assert not (tmp_path / "splits.yaml").exists()  # statistics write nothing
+    benchmark = open_folder(tmp_path)
+    schema, classes = read_class_table(tmp_path)
+    assert (schema, classes.names) == (benchmark.schema, benchmark.classes.names)
+    assert classes.seen.tolist() == benchmark.classes.seen.tolist()  # once there is a split
+    with pytest.raises(NotADirectoryError, match="no folder"):
+        open_folder(tmp_path / "none")
