@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "benchmark demo": "draw photos of coloured shapes to try the other commands on",
     "benchmark init": "write class attributes and a recipe for photos of your own, to be filled in",
     "benchmark split": "choose or extend which of your own classes and photos are learned from",
+    "benchmark classes": "print your own classes that no photo is learned from, for `duet classes import`",
     "train": "train a model from a recipe",
     "evaluate": "judge a trained model: T1, U, S, H, AUSUC",
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",

@@ -128,6 +128,7 @@ class Experiment:
 
         Returns the task in evaluation mode, and the wall time of its training in seconds.
         """
+        self.hold_to(folder.parent.parent)
         planner = self.planner(split)
         task = self.build_task(split, planner, seed=seed)
         trainer = Trainer(

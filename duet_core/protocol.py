@@ -128,8 +128,9 @@ def judge_test(experiment: Experiment, *, seed: int, gamma: float, out: Path) ->
         gamma: chosen on validation classes.
         out: folder of the recipe's runs.
 
-    Raises ProtocolError for a finished run of another recipe.
+    Raises ProtocolError for a finished run of another recipe or another state of one's own folder.
     """
+    experiment.hold_to(out)
     folder = run_folder(out, "test", seed)
     done = finished(folder, experiment.config)
     if done is not None:

@@ -130,7 +130,7 @@ def _without_photos(folder: OwnFolder, described: ClassDescriptions) -> Iterator
     """Described classes that cannot be judged, and attributes that only such classes have."""
     for name, place in zip(described.names, described.class_places, strict=True):
         if not folder.photos.files.get(name):
-            yield f"{place}: class {name!r} has no photos and is left out; tell it to the service, duet classes add"
+            yield f"{place}: class {name!r} has no photos and is left out of the training"
     rows = folder.rows(folder.classes)
     if rows:
         here, anywhere = described.raw[rows].any(axis=0), described.raw.any(axis=0)

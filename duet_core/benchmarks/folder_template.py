@@ -81,8 +81,8 @@ run:
   seeds: [0]             # [0, 1, 2] for a mean and a deviation
 """
 
-_STEPS = 400
-"""Updates below which these learning rates leave a model half trained."""
+_STEPS = 200
+"""Updates a recipe should come to: fewer leave its learning rates too little time."""
 _BATCH, _FEWEST_EPOCHS = 32, 6
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
-import unicodedata
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from duet_core.benchmarks import Benchmark
+from duet_core.class_names import class_ids, class_label
 from duet_core.export.folding import FoldedVision, fold_grounding, name_pieces
 from duet_core.export.language import write_language
 from duet_core.export.limits import ExportError
@@ -178,29 +175,6 @@ def _write_classes(source: BundleSource, folder: Path) -> None:
         z=classes.z[seen],
         attribute_embeddings=embed_phrases(folder / "text.onnx", tokenizer, phrases).astype(np.float16),
     )
-
-
-def class_label(name: str) -> str:
-    """``"016.Painted_Bunting"`` -> ``"Painted Bunting"``."""
-    return re.sub(r"^\d+\.", "", name).replace("_", " ").replace("+", " ").strip()
-
-
-def class_id(label: str) -> str:
-    """``"Painted Bunting"`` -> ``"painted-bunting"``, at most 64 characters; accents go, other scripts get a number."""
-    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:64].rstrip("-")
-    return slug or f"class-{zlib.crc32(label.encode()):08x}"
-
-
-def class_ids(labels: Sequence[str]) -> list[str]:
-    """The id of each class; of labels that differ in accents or signs alone, the later ones end in -2, -3, …"""
-    found: dict[str, None] = {}
-    for label in labels:
-        own, number = class_id(label), 1
-        while (candidate := own if number == 1 else f"{own[:60].rstrip('-')}-{number}") in found:
-            number += 1
-        found[candidate] = None
-    return list(found)
 
 
 def golden_picture(side: int = 320) -> Image.Image:

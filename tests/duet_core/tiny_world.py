@@ -140,9 +140,9 @@ def spread_batch_norms(network: nn.Module) -> None:
             module.running_var.uniform_(0.5, 1.5)
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
-    """A BERT-type tokenizer of the tiny schema's words; "blue" and "forked" have two pieces."""
-    vocabulary = {piece: row for row, piece in enumerate([*_SPECIAL.values(), *_WORDS.split()])}
+def tokenizer(words: str = _WORDS) -> PreTrainedTokenizerFast:
+    """A BERT-type tokenizer of some words; of the tiny schema's own, "blue" and "forked" have two pieces."""
+    vocabulary = {piece: row for row, piece in enumerate([*_SPECIAL.values(), *words.split()])}
     backend = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     backend.normalizer = BertNormalizer()
     backend.pre_tokenizer = BertPreTokenizer()
@@ -154,10 +154,10 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def write_language_model(folder: Path) -> Path:
-    """A BERT of two layers and width 32, with random weights, as transformers saves it."""
+def write_language_model(folder: Path, words: str = _WORDS) -> Path:
+    """A BERT of two layers and width 32, with random weights, that knows these words, as transformers saves it."""
     torch.manual_seed(6)
-    fast = tokenizer()
+    fast = tokenizer(words)
     config = BertConfig(
         vocab_size=len(fast),
         hidden_size=32,

@@ -15,11 +15,11 @@ from transformers import AutoModel
 
 from duet_core import cli
 from duet_core.checkpoint import load_checkpoint
+from duet_core.class_names import class_id, class_label
 from duet_core.commands.export import train_command
 from duet_core.config_file import load_config
 from duet_core.experiment import Experiment
 from duet_core.export import bundle_writer
-from duet_core.export.bundle_writer import class_id, class_label
 from duet_core.export.folding import FoldedVision, SentenceEmbedding, fold_grounding
 from duet_core.runtime import Encoder, open_bundle
 from duet_core.runtime.preprocess import load_rgb
