@@ -30,8 +30,11 @@ _BUILD_BATCH = 64
 class ImageSource(Protocol):
     """Letter key: B images; H the shape of the trunk's output, (3, S, S) when no stage is frozen."""
 
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Randomly cropped images (B, *H) of photo rows (B,), on the device of the run."""
+    def train_batch(self, rows: Tensor, generator: torch.Generator, own: Tensor | None = None) -> Tensor:
+        """Randomly cropped images (B, *H) of photo rows (B,), on the device of the run.
+
+        Crops are drawn for all rows, and only those at `own` (b,) are made, when it is given: (b, *H).
+        """
         ...
 
     def eval_batch(self, rows: Tensor) -> Tensor:
@@ -74,9 +77,12 @@ class PixelSource:
     def _take(self, photos: NDArray[np.uint8], rows: Tensor) -> Tensor:
         return torch.from_numpy(photos[rows.numpy()]).to(self._device)  # (B, S, S, 3)
 
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Normalised random crops (B, 3, S, S)."""
-        boxes = random_boxes(len(rows), self._crop, generator).to(self._device)
+    def train_batch(self, rows: Tensor, generator: torch.Generator, own: Tensor | None = None) -> Tensor:
+        """Normalised random crops (B, 3, S, S), or (b, 3, S, S) of the rows at `own` (b,)."""
+        boxes = random_boxes(len(rows), self._crop, generator)
+        if own is not None:
+            rows, boxes = rows[own], boxes[own]
+        boxes = boxes.to(self._device)
         return (cut(self._take(self._train_photos, rows), boxes, self._size) - self._mean) / self._std
 
     def eval_batch(self, rows: Tensor) -> Tensor:
@@ -119,8 +125,8 @@ class TrunkCache:
             self._crop_position[leaked[1]] = torch.arange(len(leaked[1])) + len(crop_rows)
         self._device = device
 
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """The trunk's output (B, *H) for a cached crop of each row.
+    def train_batch(self, rows: Tensor, generator: torch.Generator, own: Tensor | None = None) -> Tensor:
+        """The trunk's output (B, *H) for a cached crop of each row, or (b, *H) of the rows at `own` (b,).
 
         Raises IndexError for a photo that is not one of the training photos: it has no crops.
         """
@@ -128,6 +134,8 @@ class TrunkCache:
         if bool((positions < 0).any()):
             raise IndexError(f"photo rows {rows[positions < 0][:3].tolist()} are no training photos")
         views = torch.randint(self._crops[0].shape[1], (len(rows),), generator=generator)
+        if own is not None:
+            positions, views = positions[own], views[own]
         return torch.from_numpy(self._pick(positions.numpy(), views.numpy())).to(self._device).float()
 
     def _pick(self, positions: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float16]:

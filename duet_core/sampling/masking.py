@@ -83,7 +83,9 @@ def _weights(present: Tensor, weighting: Weighting) -> Tensor:
     return torch.where(tied, held, stretched)
 
 
-def prune(present: Tensor, target: Tensor, ratio: float, generator: torch.Generator) -> Tensor:
+def prune(
+    present: Tensor, target: Tensor, ratio: float, generator: torch.Generator, only: Tensor | None = None
+) -> Tensor:
     """Drop a share of each sentence's attributes other than its target (random attribute pruning).
 
     Of the n - 1 other present attributes exactly round(ratio · (n - 1)) are dropped (half to even), every subset of
@@ -94,22 +96,26 @@ def prune(present: Tensor, target: Tensor, ratio: float, generator: torch.Genera
         target: (B,) int64 the attribute that stays.
         ratio: share r to drop, 0…1; the paper has 0.5.
         generator: the source of randomness.
+        only: (b,) rows wanted, when not all are: what is drawn is the same.
 
     Returns:
-        (B, A) bool, the attributes kept: a subset of `present` with the target in it.
+        (B, A) or (b, A) bool, the attributes kept: a subset of `present` with the target in it.
 
     Raises:
         ValueError: the ratio is outside 0…1, or a target is not present.
     """
     if not 0 <= ratio <= 1:
         raise ValueError(f"got ratio {ratio}; allowed is 0…1, for example 0.5")
+    keys = torch.rand(present.shape, generator=generator)  # (B, A)
+    if only is not None:
+        present, target, keys = present[only], target[only], keys[only]
     others = present.scatter(1, target[:, None], False)  # (B, A)
     count = others.sum(dim=1, keepdim=True)  # (B, 1) n - 1
     absent = (~present.gather(1, target[:, None]).squeeze(1)).nonzero().flatten()
     if absent.numel():
         row = int(absent[0])
         raise ValueError(f"row {row}: target {int(target[row])} is not present; a target is one of the class's own")
-    keys = torch.rand(present.shape, generator=generator).masked_fill(~others, torch.inf)
+    keys = keys.masked_fill(~others, torch.inf)
     rank = keys.argsort(dim=1, stable=True).argsort(dim=1)  # (B, A) 0…n-2 over the others, in random order
     dropped = rank < (ratio * count.to(torch.float64)).round()
     return present & ~dropped

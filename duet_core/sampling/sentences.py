@@ -103,7 +103,12 @@ class SentenceBuilder:
         self._check_against(tokenizer)
 
     def build(
-        self, kept: Tensor, target: Tensor, masked: bool | Tensor, generator: torch.Generator | None = None
+        self,
+        kept: Tensor,
+        target: Tensor,
+        masked: bool | Tensor,
+        generator: torch.Generator | None = None,
+        only: tuple[Tensor, int] | None = None,
     ) -> SentenceBatch:
         """One sentence for each row, with the target's pieces marked and, if wanted, masked.
 
@@ -116,6 +121,7 @@ class SentenceBuilder:
             target: (N,) int64 the target attribute, one of those kept.
             masked: whether the target's pieces become [MASK]; one bool, or (N,) bool.
             generator: the source of randomness for dropping.
+            only: rows (N,) of these sentences among so many for which the draws are made, when they are some of them.
 
         Raises:
             ValueError: wrong shapes, a target that is not kept, or one that does not fit even alone.
@@ -129,7 +135,12 @@ class SentenceBuilder:
         if not bool(kept.gather(1, target[:, None]).all()):
             row = int((~kept.gather(1, target[:, None])).nonzero()[0, 0])
             raise ValueError(f"sentence {row}: target {int(target[row])} is not kept; it must be in its own sentence")
-        fitting = self._target_only(target) if self.content == "prompts" else self._fit(kept, target, generator)
+        rows, every = only or (torch.arange(count), count)
+        if self.content == "prompts":
+            fitting = self._target_only(target)
+        else:
+            keys = None if generator is None else torch.rand(every, kept.shape[1], generator=generator)[rows]  # (N, A)
+            fitting = self._fit(kept, target, keys)
         source = self._assemble(self._units(fitting))  # (N, T)
         hit = self._attribute[source] == target[:, None]
         mask = torch.as_tensor(masked).expand(count)[:, None] & hit  # (N, T)
@@ -283,12 +294,13 @@ class SentenceBuilder:
             raise ValueError(f"the template has {source.shape[1]} tokens, max_tokens is {self.max_tokens}; raise it")
         return source
 
-    def _fit(self, kept: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:
-        """The attributes (N, A) that stay: the longest beginning of an order, target first, that fits."""
-        if generator is None:
+    def _fit(self, kept: Tensor, target: Tensor, keys: Tensor | None) -> Tensor:
+        """The attributes (N, A) that stay: the longest beginning of an order, target first, that fits.
+
+        The order is that of `keys` (N, A), or the schema's.
+        """
+        if keys is None:
             keys = torch.arange(kept.shape[1], dtype=torch.float32).expand(kept.shape)
-        else:
-            keys = torch.rand(kept.shape, generator=generator)
         keys = keys.masked_fill(~kept, torch.inf).scatter(1, target[:, None], -1.0)
         order = keys.argsort(dim=1, stable=True)  # (N, A) attributes, the last to be dropped first
         rank = order.argsort(dim=1)
