@@ -30,6 +30,9 @@ COMMANDS: dict[str, str] = {
     "keys list": "list the API keys of a key file",
     "keys revoke": "take API keys out of a key file",
     "benchmark check": "check a benchmark's files and photos, and say what is missing",
+    "benchmark demo": "draw photos of coloured shapes to try the other commands on",
+    "benchmark init": "write class attributes and a recipe for photos of your own, to be filled in",
+    "benchmark split": "choose or extend which of your own classes and photos are learned from",
     "train": "train a model from a recipe",
     "evaluate": "judge a trained model: T1, U, S, H, AUSUC",
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",
@@ -40,6 +43,10 @@ COMMANDS: dict[str, str] = {
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "decisions": "judge refusals, probabilities and sets of classes of a bundle",
     "maps": "judge whether heat maps point at the bird",
+    "study run": "train what is missing of a named study: ablations, sweeps, variants",
+    "study report": "tables and plots of a named study, with significance",
+    "stats": "tell how often attributes occur, and which occur together",
+    "report": "write one page with every figure of a finished model",
     "results": "print the table of finished runs, mean and deviation over seeds",
 }
 """Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called; of

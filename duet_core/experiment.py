@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from duet_core.benchmark_mark import hold_to_benchmark
 from duet_core.benchmarks import Benchmark, Split, open_benchmark
 from duet_core.checkpoint import CheckpointError, load_checkpoint
 from duet_core.config import TrainConfig
@@ -53,6 +54,14 @@ class Experiment:
         """The benchmark of `data.root`, checked."""
         return open_benchmark(self.config.data)
 
+    def hold_to(self, out: Path) -> None:
+        """Refuse runs in `out` that were made before the photos, split or attributes of one's own folder changed.
+
+        The official layouts do not change. Raises ProtocolError that says what did.
+        """
+        if self.config.data.layout == "folder" and self.is_main:
+            hold_to_benchmark(self.benchmark, out)
+
     @cached_property
     def images(self) -> ImageSource:
         """Where photos come from; built at first use, among several processes by the first for all of them."""
@@ -73,7 +82,14 @@ class Experiment:
         return self.benchmark.test_split()
 
     def planner(self, split: Split) -> StepPlanner:
-        """The step planner of a split; partners come from its training photos only."""
+        """The step planner of a split; partners come from its training photos only, unless the leak is measured."""
+        if self.config.sampling.partner_pool != "train":
+            _LOGGER.warning(
+                "LEAK: sampling.partner_pool is %s: partners also come from the %d labelled photos of seen classes "
+                "that this run is judged on. Its S and H are not honest; it is there to measure this fault",
+                self.config.sampling.partner_pool,
+                len(split.seen_eval),
+            )
         return StepPlanner(
             benchmark=self.benchmark,
             split=split,
@@ -81,6 +97,7 @@ class Experiment:
             tokenizer=self.tokenizer,
             max_tokens=self.config.language.max_tokens,
             class_contrast=self.config.variant == "duet" and self.config.loss.lambda_con > 0,
+            attribute_contrast=self.config.loss.lambda_acl > 0,
         )
 
     def class_vectors(self, split: Split) -> ClassVectors:
@@ -137,8 +154,9 @@ class Experiment:
             source: the recipe's file, for the message.
 
         Returns the task, and the wall time of its training in seconds. Raises CheckpointError when there is no
-        checkpoint, or one of another recipe or seed.
+        checkpoint, or one of another recipe or seed; ProtocolError when one's own folder has changed since.
         """
+        self.hold_to(folder.parent.parent)
         file = folder / "checkpoint.pt"
         state = load_checkpoint(file, self.config, seed=seed, device=self.device)
         if state is None:
@@ -174,7 +192,12 @@ class Experiment:
     @cached_property
     def template_builder(self) -> SentenceBuilder:
         """Builds the templates of Eqs. 12 and 26, which the limit of the training sentences does not bind."""
-        return SentenceBuilder(schema=self.benchmark.schema, tokenizer=self.tokenizer, max_tokens=_LONGEST_TEMPLATE)
+        return SentenceBuilder(
+            schema=self.benchmark.schema,
+            tokenizer=self.tokenizer,
+            max_tokens=_LONGEST_TEMPLATE,
+            content=self.config.sampling.sentence,
+        )
 
     def sampling_correction(self, split: Split) -> Tensor:
         """(A,) what undoes the masking's preference for rare attributes, from the classes trained on."""
@@ -194,4 +217,5 @@ class Experiment:
             class_vectors=self.benchmark.class_vectors,
             seen_classes=split.seen_classes,
             unseen_classes=split.unseen_classes,
+            score_space=self.config.loss.gamma_on,
         )

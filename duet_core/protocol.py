@@ -40,8 +40,10 @@ def validate(experiment: Experiment, *, out: Path, refit: bool = False, source: 
         refit: fit again in any case.
         source: the recipe's file, for messages.
 
-    Raises ProtocolError for a finished run of another recipe, CheckpointError for one whose checkpoint is gone.
+    Raises ProtocolError for a finished run of another recipe or another state of one's own folder, CheckpointError for
+    one whose checkpoint is gone.
     """
+    experiment.hold_to(out)
     config, file = experiment.config, out / "calibration.json"
     folders = [run_folder(out, "validation", seed) for seed in config.run.validation_seeds]
     records = [finished(folder, config) for folder in folders]
@@ -97,6 +99,24 @@ def _validate_seed(
     if experiment.is_main:
         record.write(folder / "record.json")
     return calibration
+
+
+def judge_validation(experiment: Experiment, *, seed: int, out: Path) -> Record:
+    """Train on the validation split and judge it at the γ chosen there: a record that exists is read, never made again.
+
+    Args:
+        experiment: the recipe.
+        seed: of the run.
+        out: folder of the recipe's runs.
+
+    Raises ProtocolError for a finished run of another recipe.
+    """
+    folder = run_folder(out, "validation", seed)
+    done = finished(folder, experiment.config)
+    if done is not None:
+        return done
+    _validate_seed(experiment, seed=seed, folder=folder, is_finished=False, source=None)
+    return Record.read(folder / "record.json")
 
 
 def judge_test(experiment: Experiment, *, seed: int, gamma: float, out: Path) -> Record:

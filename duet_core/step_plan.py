@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
@@ -112,7 +113,8 @@ def epoch_batches(labels: Tensor, *, batch_size: int, paired: bool, generator: t
 class StepPlanner:
     """Draws step plans for one split; every draw comes from the generator it is given.
 
-    Without `class_contrast` (λ_con = 0) stage CLS asks for no positives and batches are not paired.
+    Without `class_contrast` (λ_con = 0) stage CLS asks for no positives and batches are not paired; without
+    `attribute_contrast` (λ_acl = 0) stage CSG asks for no partners, and encodes none.
     Letter key: A attributes, Cs seen classes of the split.
     """
 
@@ -125,18 +127,21 @@ class StepPlanner:
         tokenizer: PreTrainedTokenizerBase,
         max_tokens: int,
         class_contrast: bool = True,
+        attribute_contrast: bool = True,
     ) -> None:
         """Compute the tables of Eqs. 2 and 16-20 for a split.
 
         Args:
             benchmark: photos, labels and class table.
             split: its training photos are the anchors, and the only partners.
-            sampling: the switches and shares of the recipe.
+            sampling: the switches and shares of the recipe; with its `partner_pool` "train_and_test_seen" the split's
+                `seen_eval` photos are partners too, which is a leak.
             tokenizer, max_tokens: of the attribute sentences, see `SentenceBuilder`.
             class_contrast: whether L_con is used and asks for positives.
+            attribute_contrast: whether L_acl is used and asks for partners.
         """
         self._config = sampling
-        self._class_contrast = class_contrast
+        self._class_contrast, self._attribute_contrast = class_contrast, attribute_contrast
         classes, seen = benchmark.classes, split.seen_classes
         self._present = torch.from_numpy(classes.present[seen])  # (Cs, A)
         self._degree = torch.from_numpy(classes.degree[seen])  # (Cs, A)
@@ -144,14 +149,22 @@ class StepPlanner:
         local[torch.from_numpy(seen)] = torch.arange(len(seen))
         self.train_rows = torch.from_numpy(split.train)  # (n,)
         self.train_labels = local[torch.from_numpy(benchmark.labels[split.train])]  # (n,)
-        self.sentences = SentenceBuilder(schema=benchmark.schema, tokenizer=tokenizer, max_tokens=max_tokens)
+        self.sentences = SentenceBuilder(
+            schema=benchmark.schema, tokenizer=tokenizer, max_tokens=max_tokens, content=sampling.sentence
+        )
         self._targets = TargetSampler(present=self._present, weighting=sampling.lwrs)
+        pool = split.train
+        if sampling.partner_pool == "train_and_test_seen":
+            pool = np.concatenate([split.train, split.seen_eval])
+        rows, labels = torch.from_numpy(pool), local[torch.from_numpy(benchmark.labels[pool])]
         self._contrast = ContrastSampler(
             schema=benchmark.schema,
             present=self._present,
             degree=self._degree,
-            images_of_class=[self.train_rows[self.train_labels == c] for c in range(len(seen))],
+            images_of_class=[rows[labels == c] for c in range(len(seen))],
             candidates=sampling.acl_candidates,
+            class_weighting=sampling.class_weighting,
+            distance=sampling.distance,
         )
 
     @property
@@ -194,6 +207,7 @@ class StepPlanner:
         count = len(rows)
         masked = min(self._config.csg_anchors or count, count)
         acl = masked if self._config.acl_anchors is None else min(self._config.acl_anchors, masked)
+        acl = acl if self._attribute_contrast else 0
         target = self._targets.sample(label[:masked], generator)  # (n,)
         partners = self._contrast.sample(label[:acl], target[:acl], generator)
         classes = torch.cat((label[:masked], partners.class_index.flatten()))  # (N,)

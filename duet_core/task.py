@@ -61,7 +61,7 @@ class ZslLoss(nn.Module):
         with _without_autocast(v):
             v = v.float()
             losses = {
-                "cc": class_cross_entropy(v, self.seen_vectors, label),
+                "cc": class_cross_entropy(v, self.seen_vectors, label, of=self._config.score_for_ce),
                 "ar": attribute_regression(v, self.seen_vectors[label]),
             }
             total = losses["cc"] + self._config.lambda_ar * losses["ar"]
@@ -166,6 +166,7 @@ class DuetTask(nn.Module):
                 partners[:, 1:],
                 grounding.acl_weight,
                 self.config.tau,
+                normalise=self.config.acl_normalise,
             )
 
 

@@ -270,7 +270,7 @@ class Trainer:
     def _step(self, step: int, plan: StepPlan, hidden: Tensor) -> dict[str, Tensor]:
         settings = self._config.optimizer
         torch.manual_seed(stream(self._seed, _DROPOUT_STREAM, step).initial_seed())
-        autocast = settings.bf16 and self._device.type == "cuda"
+        autocast = settings.bf16 and (self._device.type == "cuda" or settings.bf16_on_cpu)
         with self._exchange(step):
             with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=autocast):
                 losses: dict[str, Tensor] = self._forward(plan, hidden)

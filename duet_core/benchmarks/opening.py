@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from duet_core.benchmarks.benchmark import Benchmark
 from duet_core.benchmarks.class_embedding import read_class_embedding, report_order
+from duet_core.benchmarks.image_folder import load_image_folder
 from duet_core.benchmarks.knowledge_graph import with_knowledge_graph
 from duet_core.benchmarks.triples import read_graph
 from duet_core.benchmarks.xlsa17 import load_xlsa17
@@ -17,6 +18,8 @@ def open_benchmark(data: DataConfig) -> Benchmark:
 
     Raises BenchmarkError with every problem found.
     """
+    if data.layout == "folder":
+        return load_image_folder(expand(data.root), images=None if data.images is None else expand(data.images))
     base = load_xlsa17(expand(data.root), images=None if data.images is None else expand(data.images))
     return base if data.graph is None else _with_graph(base, data, data.graph)
 

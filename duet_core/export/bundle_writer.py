@@ -6,6 +6,9 @@ import json
 import re
 import shutil
 import tempfile
+import unicodedata
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,8 @@ from transformers import PreTrainedTokenizerFast
 
 from duet_core.benchmarks import Benchmark
 from duet_core.export.folding import FoldedVision, fold_grounding, name_pieces
-from duet_core.export.language import ExportError, write_language
+from duet_core.export.language import write_language
+from duet_core.export.limits import ExportError
 from duet_core.export.model_card import model_card
 from duet_core.export.onnx_files import embed_phrases, run_onnx, write_onnx
 from duet_core.model.duet import Duet, ImageStates
@@ -168,7 +172,7 @@ def _write_classes(source: BundleSource, folder: Path) -> None:
     labels = [class_label(classes.names[row]) for row in seen]
     np.savez_compressed(
         folder / "classes.npz",
-        ids=np.array([class_id(label) for label in labels]),
+        ids=np.array(class_ids(labels)),
         labels=np.array(labels),
         degrees=classes.degree[seen],
         z=classes.z[seen],
@@ -182,8 +186,21 @@ def class_label(name: str) -> str:
 
 
 def class_id(label: str) -> str:
-    """``"Painted Bunting"`` -> ``"painted-bunting"``."""
-    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+    """``"Painted Bunting"`` -> ``"painted-bunting"``, at most 64 characters; accents go, other scripts get a number."""
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:64].rstrip("-")
+    return slug or f"class-{zlib.crc32(label.encode()):08x}"
+
+
+def class_ids(labels: Sequence[str]) -> list[str]:
+    """The id of each class; of labels that differ in accents or signs alone, the later ones end in -2, -3, …"""
+    found: dict[str, None] = {}
+    for label in labels:
+        own, number = class_id(label), 1
+        while (candidate := own if number == 1 else f"{own[:60].rstrip('-')}-{number}") in found:
+            number += 1
+        found[candidate] = None
+    return list(found)
 
 
 def golden_picture(side: int = 320) -> Image.Image:

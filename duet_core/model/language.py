@@ -74,7 +74,8 @@ class LanguageEncoder(nn.Module):
 
     network: Any
 
-    def __init__(self, *, network: nn.Module, frozen_layers: int) -> None:
+    def __init__(self, *, network: nn.Module, frozen_layers: int, freeze: bool = False) -> None:
+        """Freeze the embeddings and the first `frozen_layers` layers, or with `freeze` everything."""
         super().__init__()
         self.network = network
         layers = self.network.encoder.layer
@@ -86,6 +87,13 @@ class LanguageEncoder(nn.Module):
             self.network.embeddings.requires_grad_(False)
         for layer in layers[:frozen_layers]:
             layer.requires_grad_(False)
+        self._is_frozen = freeze
+        if freeze:
+            self.network.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> LanguageEncoder:
+        """Set the training mode; a frozen language model stays in evaluation mode, without dropout."""
+        return super().train(mode and not self._is_frozen)
 
     @property
     def token_embeddings(self) -> Tensor:
@@ -98,12 +106,14 @@ class LanguageEncoder(nn.Module):
         return output.last_hidden_state  # type: ignore[no-any-return]
 
 
-def load_language_encoder(*, name: str, frozen_layers: int, dropout: float | None = None) -> LanguageEncoder:
+def load_language_encoder(
+    *, name: str, frozen_layers: int, freeze: bool = False, dropout: float | None = None
+) -> LanguageEncoder:
     """Load a language model by name or folder (see `resolve_language_model`).
 
     Args:
         name: of the model.
-        frozen_layers: first layers, with the embeddings, that do not train.
+        frozen_layers, freeze: what of it does not train, as for `LanguageEncoder`.
         dropout: of hidden states and attention while training, 0…1; None for the model's own.
 
     Raises:
@@ -112,7 +122,7 @@ def load_language_encoder(*, name: str, frozen_layers: int, dropout: float | Non
     own = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     with _named_source(name) as source:
         network = AutoModel.from_pretrained(source, add_pooling_layer=False, **own)
-    return LanguageEncoder(network=network, frozen_layers=frozen_layers)
+    return LanguageEncoder(network=network, frozen_layers=frozen_layers, freeze=freeze)
 
 
 class MaskHead(nn.Module):

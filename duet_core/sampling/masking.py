@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-Weighting = Literal["linear", "random", "minmax"]
+Weighting = Literal["linear", "random", "minmax", "squared", "softmax"]
 
 
 class TargetSampler:
@@ -31,7 +31,8 @@ class TargetSampler:
             present: (C, A) bool, the attribute sets of the training classes and of no others.
             weighting: "linear" weighs an attribute by 1 / (number of classes that have it), as Eq. 2 does; "random"
                 weighs all alike; "minmax" stretches the linear weights of each class to 0…1 as the authors' code
-                does, so that the class's most frequent attributes are never asked (all alike where they tie).
+                does, so that the class's most frequent attributes are never asked (all alike where they tie);
+                "squared" weighs by w_j² and "softmax" by e^{w_j}, the non-linear variants of A.7.
 
         Raises:
             ValueError: not a (C, A) boolean tensor, an unknown weighting, or a class without any attribute.
@@ -72,6 +73,10 @@ def _weights(present: Tensor, weighting: Weighting) -> Tensor:
     rarity = 1 / held.sum(dim=0).clamp(min=1)  # (A,) w_j of Eq. 2; the clamp only touches attributes no class has
     if weighting == "linear":
         return held * rarity
+    if weighting == "squared":
+        return held * rarity.square()
+    if weighting == "softmax":
+        return held * rarity.exp()  # w_j is at most 1
     low = rarity.expand_as(held).masked_fill(~present, torch.inf).amin(dim=1, keepdim=True)  # (C, 1)
     stretched = held * (rarity - low)  # the class's range cancels when the row is normalised
     tied = stretched.sum(dim=1, keepdim=True) == 0  # the authors' 0/0

@@ -96,6 +96,7 @@ def test_a_benchmark_compares_v_with_its_embedding(tmp_path: Path) -> None:
         replace(base, class_embedding=vectors[:3])
 
 
+@pytest.mark.data
 def test_the_authors_embedding_is_in_the_order_of_the_classes(shared_data: Path) -> None:
     cell = scipy.io.loadmat(shared_data / "xlsa17" / "AWA2" / "att_splits.mat")["allclasses_names"]
     names = [str(entry[0][0]) for entry in cell]

@@ -140,6 +140,7 @@ def awa2_classes(shared_data: Path) -> list[str]:
     return [str(entry[0][0]) for entry in cell]
 
 
+@pytest.mark.data
 @pytest.mark.parametrize("source", ["", "KG-AwA.csv"])
 def test_awa2_kg_has_16_relations_and_117_tails(shared_data: Path, source: str) -> None:
     """The paper says 17 and 120; no public graph gives that, see docs/knowledge-graph.md."""
@@ -151,6 +152,16 @@ def test_awa2_kg_has_16_relations_and_117_tails(shared_data: Path, source: str) 
     assert sum(sets.values()) - sets["sub class of"] == 85
 
 
+@pytest.mark.data
+def test_denials_counted_as_relations_would_make_17_but_not_120(shared_data: Path) -> None:
+    triples = [line.split("\t") for line in (shared_data / "AWA2-KG" / "KG-AwA.csv").read_text().splitlines()]
+    graph = read_graph(shared_data / "AWA2-KG")
+    of_classes = [(relation, thing) for head, relation, thing in triples if head in graph.classes]
+    counted = {(relation, thing) for relation, thing in of_classes if relation not in ("owl:sameAs", "rdfs:label")}
+    assert (len({relation for relation, _ in counted}), len({thing for _, thing in counted})) == (17, 156)
+
+
+@pytest.mark.data
 def test_awa2_kg_attributes_equal_the_official_binary_matrix(shared_data: Path) -> None:
     found = graph_attributes(read_graph(shared_data / "AWA2-KG"), awa2_classes(shared_data))
     official = scipy.io.loadmat(shared_data / "xlsa17" / "AWA2" / "binaryAtt_splits.mat")["att"].T  # (50, 85)

@@ -61,6 +61,7 @@ def embedding_rows(file: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float3
     return found.astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["duet", "vision_only"])
 def test_v_is_compared_with_the_embedding_and_sentences_are_of_the_graph(graph_world: GraphWorld, variant: str) -> None:
     experiment = graph_world.experiment(variant=variant)
