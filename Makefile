@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 PORT ?= 8000
+APPS ?= 1
 DATA ?= ../shared/data/CUB127
 WHOLE ?= ../shared/data/CUB-photos
 BUNDLE ?= models/birds
@@ -35,6 +36,17 @@ serve: $(SERVE_STAMP) ## run the service on the demo bundle (PORT=8000)
 .PHONY: venv-serve
 venv-serve: $(SERVE_STAMP) ## build what `make serve` needs, and stop there: no torch
 	@echo "$(VENV) is ready: make serve"
+
+##### the stack: Docker and Compose
+
+.PHONY: up
+up: ## docker compose up: the demo with Redis at http://127.0.0.1:8000 (APPS=3 for three replicas)
+	@source deploy/compose.sh && compose up --build --detach --scale app=$(APPS)
+	@echo "http://127.0.0.1:$${DUET_PORT:-8000}/   stop it with: docker compose down"
+
+.PHONY: smoke
+smoke: ## start the whole stack, break it, see that nothing is lost, take it down
+	@deploy/smoke.sh
 
 ##### tests
 

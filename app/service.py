@@ -26,7 +26,7 @@ from app.registry.snapshot import SeenClasses, Snapshot, schema_fingerprint
 from app.registry.sqlite import SqliteStore
 from app.registry.store import ClassStore
 from app.settings import Settings
-from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank_calibrated
+from duet_core.runtime import CPU, CUDA, Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank_calibrated
 from duet_core.runtime.text import TextInterpreter
 
 log = logging.getLogger("duet.service")
@@ -111,9 +111,9 @@ class Service:
 
 
 def build_service(settings: Settings, metrics: Metrics) -> Service:
-    """Open the bundle and connect the parts; nothing runs yet. Raises BundleError."""
+    """Open the bundle and connect the parts; nothing runs yet. Raises BundleError, ProviderError."""
     start = time.perf_counter()
-    bundle = open_bundle(settings.bundle)
+    bundle = open_bundle(settings.bundle, providers=CUDA if settings.device == "cuda" else CPU)
     log.info("bundle %s opened in %.2f s", bundle.model_id, time.perf_counter() - start)
     encoder, store = Encoder(bundle), open_store(settings)
     seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_fingerprint(bundle.schema))

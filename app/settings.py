@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +21,11 @@ class Settings(BaseSettings):
 
     bundle: Path = Field(
         default=Path("models/birds"), description="Folder of the exported model (manifest.json lies in it)."
+    )
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu",
+        description="Where the model runs. `cuda` needs ONNX Runtime for CUDA (requirements/gpu.txt) and a GPU; the "
+        "service does not start without them.",
     )
     store: str = Field(
         default="sqlite:///duet-classes.sqlite",

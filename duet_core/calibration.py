@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from duet_core.classes import IntArray
-from duet_core.evaluation import Judged, choose_gamma
+from duet_core.evaluation import Judged, choose_gamma, in_space
 from duet_core.runtime.calibration import PERCENTILES
 from duet_core.runtime.evidence import EvidenceKind
 
@@ -154,9 +154,10 @@ def fit_calibration(
 ) -> dict[str, object]:
     """All fields of a bundle's ``calibration.json``, from validation photos.
 
-    γ maximises H. Temperature, ECE and threshold are fitted on the photos of seen and unseen classes together, each
-    group weighing one half whatever its number of photos: at work neither is known to be the more frequent. ECE
-    before is at temperature 1; all ECE are measured on the photos of the fit (one parameter is fitted).
+    γ maximises H in the score space of `judged`, of which temperature and margins are too. Temperature, ECE and
+    threshold are fitted on the photos of seen and unseen classes together, each group weighing one half whatever its
+    number of photos: at work neither is known to be the more frequent. ECE before is at temperature 1; all ECE are
+    measured on the photos of the fit (one parameter is fitted).
 
     Args:
         false_reject_rate: share of photos of known classes that may be answered "none of these".
@@ -170,13 +171,14 @@ def fit_calibration(
     z, v, label, is_seen = candidate_columns(**judged)
     weight = np.where(is_seen, 0.5 / is_seen.sum(), 0.5 / (~is_seen).sum())
     seen_count = len(judged["seen_classes"])
-    scores = v @ z.T - gamma * (np.arange(len(z)) < seen_count)
+    space = judged.get("score_space", "logits")
+    scores = in_space(v @ z.T, space) - gamma * (np.arange(len(z)) < seen_count)
     temperature = fit_temperature(scores, label, weight)
     found = max_cosine(v, z) if evidence == "max_cosine" else centred_cosine(v, z, z[:seen_count])
     threshold = rejection_threshold(found, false_reject_rate, weight)
     before, after = probabilities(scores, 1.0), probabilities(scores, temperature)
     fields: dict[str, object] = {
-        "score_space": "logits",
+        "score_space": space,
         "gamma": gamma,
         "temperature": temperature,
         "threshold": threshold,

@@ -30,6 +30,22 @@ def save_checkpoint(file: Path, config: TrainConfig, *, seed: int, step: int, **
     temporary.replace(file)
 
 
+def begun_by(file: Path) -> int | None:
+    """How many processes the run of a checkpoint was begun with: what its batch is a multiple of. None without one.
+
+    Raises CheckpointError for several processes of an earlier version, each of which drew for itself.
+    """
+    if not file.exists():
+        return None
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    if "begun" not in state and state.get("world", 1) > 1:
+        raise CheckpointError(
+            f"{file} was written by {state['world']} processes of an earlier version, which took other steps; "
+            "choose another --out or remove that folder"
+        )
+    return int(state.get("begun", 1))
+
+
 def load_checkpoint(file: Path, config: TrainConfig, *, seed: int, device: torch.device) -> dict[str, Any] | None:
     """The state in `file`, or None when there is none.
 

@@ -39,13 +39,19 @@ COMMANDS: dict[str, str] = {
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",
     "export": "write a trained model as a bundle",
     "sentences": "fit a bundle's reading of free English on its seen classes' descriptions",
+    "kg-embed": "train class vectors on a knowledge graph (TransE)",
+    "kg-attributes": "show the attributes that a knowledge graph gives to classes",
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "decisions": "judge refusals, probabilities and sets of classes of a bundle",
     "maps": "judge whether heat maps point at the bird",
+    "study run": "train what is missing of a named study: ablations, sweeps, variants",
+    "study report": "tables and plots of a named study, with significance",
+    "stats": "tell how often attributes occur, and which occur together",
+    "report": "write one page with every figure of a finished model",
     "results": "print the table of finished runs, mean and deviation over seeds",
 }
 """Subcommand -> what it does. Each is `run` of duet_core/commands/<name>.py, imported only when it is called; of
-`classes list` it is classes_list.py."""
+`classes list` it is classes_list.py, of `kg-embed` kg_embed.py."""
 
 TRAINING_PACKAGES = frozenset(
     {"torch", "torchvision", "timm", "transformers", "scipy", "onnx", "onnxscript", "safetensors", "tensorboard"}
@@ -142,7 +148,9 @@ def _split(words: list[str]) -> tuple[str, list[str]]:
 
 
 def _load(name: str) -> Callable[..., Any]:
-    run: Callable[..., Any] = importlib.import_module(f"duet_core.commands.{name.replace(' ', '_')}").run
+    run: Callable[..., Any] = importlib.import_module(
+        f"duet_core.commands.{name.replace(' ', '_').replace('-', '_')}"
+    ).run
     return run
 
 

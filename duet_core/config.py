@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from duet_core.config_switches import switch_errors
+
 
 class ConfigError(ValueError):
     """All mistakes of a configuration, one a line, each by the name of its field."""
@@ -19,9 +21,17 @@ class DataConfig:
 
     root: str
     """Folder of the benchmark's files. ``$VARIABLES`` expand."""
-    layout: Literal["xlsa17", "folder"] = "xlsa17"
-    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive; or photos and class attributes of
-    your own (docs/own-folder.md)."""
+    layout: Literal["xlsa17", "knowledge_graph", "folder"] = "xlsa17"
+    """What lies in `root`: att_splits.mat, res101.mat, … of the official archive; these files for photos, labels and
+    splits alone, with the attributes of `graph` (AWA2-KG); or photos and class attributes of your own
+    (docs/own-folder.md)."""
+    graph: str | None = None
+    """Folder or file of the triples of layout knowledge_graph. ``$VARIABLES`` expand."""
+    hops: int = 1
+    """h: how many relations lie between a class and its attributes in the graph; the paper has 1."""
+    class_embedding: str | None = None
+    """Class vectors that replace z in layout knowledge_graph: a .npz of ``duet kg-embed``, or a .mat with one row for
+    each class; None for z, the binary degrees. ``$VARIABLES`` expand."""
     images: str | None = None
     """Folder of the photos; None for ``root/images``."""
     image_size: int = 224
@@ -61,8 +71,9 @@ class VisionConfig:
     to the object already, None for the encoder's own (timm's crop_pct, often 0.875 or 0.9)."""
     interpolation: Literal["bicubic", "bilinear"] | None = "bicubic"
     """How photos are scaled; None for the encoder's own."""
-    visual_token: Literal["pooled", "cls"] = "pooled"
-    """The state that stands for the image: timm's pooled state before the classifier, or the first token."""
+    visual_token: Literal["pooled", "cls", "logits"] = "pooled"
+    """The state that stands for the image: timm's pooled state before the classifier, the first token, or, as in the
+    authors' code, the class logits of the encoder's own classifier."""
     frozen_stages: int = 0
     """First entries of the encoder's `blocks` (with the stem) that are frozen and whose output is cached."""
     freeze: bool = False
@@ -78,7 +89,9 @@ class LanguageConfig:
     name: str = "bert-base-uncased"
     """A name or folder for transformers, or ``package:NAME/FOLDER`` for a folder inside a Python package."""
     frozen_layers: int = 0
-    """First layers (with the embeddings) that do not train; all of them freezes the language model."""
+    """First layers (with the embeddings) that do not train."""
+    freeze: bool = False
+    """Train nothing of the language model, whatever frozen_layers says; its dropout is off (Table 3, row 3)."""
     dropout: float | None = None
     """Dropout inside the language model while training, 0…1; None for its own. With 0 attention takes a faster path."""
     max_tokens: int = 256
@@ -105,6 +118,9 @@ class CrossModalConfig:
     """Add a linear map of the encoder's state to v, beside the cross-modal layers; not in the paper."""
     contrast_width: int = 128
     """Output width of the projection heads H (Eqs. 10, 15)."""
+    visual_input: Literal["state", "patches", "pooled_patches"] = "state"
+    """The image's tokens: the encoder's state (the paper); state and patches, v being read off the state (Table 3, row
+    1); or patches alone, v being read off their mean after the layers (row 2)."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +142,14 @@ class LossConfig:
     csg_v: Literal["sentence", "template"] = "sentence"
     """Sentence beside the image when v is predicted in stage CSG: the class's own masked sentence (the paper), or the
     template of Eq. 12, which cannot tell v the class."""
+    score_for_ce: Literal["logits", "probs"] = "logits"
+    """What the cross-entropy of L_cc is given: v·z (Eq. 8), or, as in the authors' code, their softmax, of which it
+    takes the softmax again."""
+    gamma_on: Literal["logits", "probs"] = "logits"
+    """What γ is chosen on and subtracted from (Eq. 22): v·z, or, as in the authors' code, their softmax over the
+    candidate classes. With "probs" a model can be judged but not served."""
+    acl_normalise: bool = True
+    """Compare in L_acl by cosine / τ (Eq. 10); false for plain dot products without τ, as in the authors' code."""
 
 
 @dataclass(frozen=True)
@@ -136,16 +160,28 @@ class SamplingConfig:
     """ρ, probability of stage CSG."""
     rap_ratio: float = 0.5
     """r, share of a class's other attributes dropped from its sentence."""
-    lwrs: Literal["linear", "random", "minmax"] = "linear"
-    """How the target attribute is drawn: Eq. 2, uniformly, or as the authors' code does."""
+    sentence: Literal["full", "prompts", "names"] = "full"
+    """What a sentence is made of: prompts and names (Eq. 1); every prompt, and no name but the target's (Table 3, row
+    4); or names alone, joined by commas, so that the templates are empty (row 5)."""
+    lwrs: Literal["linear", "random", "minmax", "squared", "softmax"] = "linear"
+    """How the target attribute is drawn: Eq. 2, uniformly, as the authors' code does, or by the squares or the softmax
+    of Eq. 2's weights (A.7)."""
     acl_candidates: Literal["eq17", "disjoint"] = "eq17"
     """Which classes may be negatives: Eqs. 16-17, or as the authors' code does."""
+    class_weighting: Literal["linear", "squared", "softmax"] = "squared"
+    """How c- and c+ are drawn from Sim and Dist: by their squares (Eqs. 19, 20), themselves, or their softmax (A.7)."""
+    distance: Literal["manhattan", "euclidean", "cosine"] = "manhattan"
+    """Dist of two classes: Eq. 18, the Euclidean one, or 1 minus the cosine of their degrees (A.7)."""
     csg_anchors: int | None = None
     """Anchors of a batch that get a sentence in stage CSG; None for all, the paper."""
     acl_anchors: int | None = None
     """Anchors among those that get partners (1 positive, 4 negatives each); None for all, the paper."""
     con_anchors: int | None = None
     """Anchors of a batch that get a positive drawn in stage CLS; None for all, the paper."""
+    partner_pool: Literal["train", "train_and_test_seen"] = "train"
+    """Photos that partners are drawn from. "train_and_test_seen" is a fault, here only to be measured: the authors'
+    code draws one partner in five from the labelled test photos of seen classes, so that S is judged on photos trained
+    on. A model trained so is neither exported nor calibrated."""
     positives: Literal["drawn", "in_batch"] = "drawn"
     """v+ of Eq. 10: a further photo drawn for each anchor, or batches made of pairs of photos of one class."""
 
@@ -179,7 +215,9 @@ class OptimizerConfig:
     clip: float = 5.0
     """Largest norm of the gradient; 0 for no limit."""
     bf16: bool = True
-    """bfloat16 autocast on CUDA; the CPU always computes in float32."""
+    """bfloat16 autocast on CUDA; the CPU computes in float32."""
+    bf16_on_cpu: bool = False
+    """bfloat16 autocast on the CPU too."""
 
 
 @dataclass(frozen=True)
@@ -216,12 +254,12 @@ class TrainConfig:
     """The whole model, or the first row of Table 3: nothing but ENC_vis and FC under L_zsl."""
 
     def __post_init__(self) -> None:
-        errors = [*self._data_errors(), *self._sampling_errors(), *self._range_errors()]
+        errors = [*self._data_errors(), *self._sampling_errors(), *self._range_errors(), *switch_errors(self)]
         if errors:
             raise ConfigError("the configuration contradicts itself:\n" + "\n".join(f"  {line}" for line in errors))
 
     def _data_errors(self) -> list[str]:
-        errors = []
+        errors = self._graph_errors()
         if self.data.photo_side < self.data.image_size:
             errors.append(
                 f"data.photo_side: got {self.data.photo_side}; allowed is data.image_size ({self.data.image_size}) "
@@ -248,6 +286,18 @@ class TrainConfig:
                 f"cross_modal.heads: got {self.cross_modal.heads}; it must divide cross_modal.width "
                 f"{self.cross_modal.width}"
             )
+        return errors
+
+    def _graph_errors(self) -> list[str]:
+        data, errors = self.data, []
+        if data.layout == "knowledge_graph" and not data.graph:
+            errors.append("data.graph: missing; layout knowledge_graph needs the folder or file of its triples")
+        if data.layout != "knowledge_graph":
+            for name in ("graph", "class_embedding"):
+                if getattr(data, name) is not None:
+                    errors.append(f"data.{name}: got {getattr(data, name)!r}; it needs data.layout knowledge_graph")
+        if data.hops < 1:
+            errors.append(f"data.hops: got {data.hops}; allowed is 1 or more")
         return errors
 
     def _sampling_errors(self) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -16,13 +17,14 @@ from duet_core.config import ConfigError, TrainConfig
 from duet_core.type_names import type_name
 
 
-def load_config(file: Path, *changes: str) -> TrainConfig:
+def load_config(file: Path, *changes: str, fields: Mapping[str, Any] | None = None) -> TrainConfig:
     """The configuration in a YAML file.
 
     Args:
         file: a recipe such as ``training/configs/birds.yaml``.
         changes: further settings that win over the file's and over earlier ones; each holds one or several, separated
             by spaces: ``"optimizer.epochs=4 variant=vision_only"``, ``"run.seeds=[0]"``.
+        fields: settings as values, ``{"optimizer.epochs": 4}``; they win over the file's, `changes` over them.
 
     Raises:
         ConfigError: what is no YAML; or all unknown fields and wrong types; or all contradictions, each by its name.
@@ -33,15 +35,24 @@ def load_config(file: Path, *changes: str) -> TrainConfig:
     plain = _yaml(file.read_text(encoding="utf-8"), str(file))
     if not isinstance(plain, dict):
         raise ConfigError(f"{file}: got {type(plain).__name__}; a recipe is a mapping with a section 'data'")
+    for name, value in (fields or {}).items():
+        _put(plain, name, value, f"{name}={value}")
     for change in " ".join(changes).split():
         _apply(plain, change)
     mistakes = [*_unknown(plain), *_wrong_types(plain)]
     if mistakes:
         raise ConfigError(f"{file}:\n" + "\n".join(f"  {line}" for line in mistakes))
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(TrainConfig, "recipe")
+    parser = _parser()
     config: TrainConfig = parser.instantiate(parser.parse_object({"recipe": plain})).recipe
     return config
+
+
+@cache
+def _parser() -> ArgumentParser:
+    """Reads whole recipes; made once, since a study reads many."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(TrainConfig, "recipe")
+    return parser
 
 
 def _yaml(text: str, where: str) -> Any:
@@ -56,12 +67,17 @@ def _apply(plain: dict[str, Any], change: str) -> None:
     name, equals, value = change.partition("=")
     if not equals:
         raise ConfigError(f"--set: got {change!r}; allowed is section.field=value, such as optimizer.epochs=4")
+    _put(plain, name, _yaml(value, f"--set {change}"), change)
+
+
+def _put(plain: dict[str, Any], name: str, value: Any, change: str) -> None:
+    """Set the field ``section.field`` in place; `change` is how it was written."""
     *sections, field = name.split(".")
     for section in sections:
         plain = plain.setdefault(section, {})
         if not isinstance(plain, dict):
             raise ConfigError(f"--set: got {change!r}, but {section} is {plain!r} and has no fields")
-    plain[field] = _yaml(value, f"--set {change}")
+    plain[field] = value
 
 
 def _sections() -> dict[str, Any]:

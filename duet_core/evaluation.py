@@ -7,7 +7,7 @@ Letter key: n photos, A attributes, C classes (Cs seen, Cu unseen), K breakpoint
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TypedDict, Unpack
+from typing import Literal, NotRequired, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from duet_core.classes import IntArray
 
 DoubleArray = NDArray[np.float64]
+ScoreSpace = Literal["logits", "probs"]
 
 
 class EvaluationError(ValueError):
@@ -29,6 +30,8 @@ class Judged(TypedDict):
         label_seen, label_unseen: (n,) their global class rows.
         class_vectors: (C, A) z of all classes.
         seen_classes, unseen_classes: (Cs,), (Cu,) global class rows; the candidates.
+        score_space: what γ is subtracted from where all classes compete: "logits", v·z, or "probs", the softmax of v·z
+            over the candidates, as the authors' code does; "logits" when not given.
     """
 
     v_seen: ArrayLike
@@ -38,6 +41,7 @@ class Judged(TypedDict):
     class_vectors: ArrayLike
     seen_classes: IntArray
     unseen_classes: IntArray
+    score_space: NotRequired[ScoreSpace]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,8 @@ def per_class_accuracy(predicted: IntArray, label: IntArray, classes: IntArray) 
 
 
 def seen_unseen_curve(**judged: Unpack[Judged]) -> SeenUnseenCurve:
-    """U and S of ŷ = argmax v·z[c] - γ·1[c seen] (Eq. 22) for every γ, exactly; arguments as in `Judged`.
+    """U and S of ŷ = argmax v·z[c] - γ·1[c seen] (Eq. 22) for every γ, exactly; arguments as in `Judged`. With score
+    space "probs" the softmax over all candidates stands for v·z.
 
     A photo's prediction leaves the seen classes at γ = best seen score - best unseen score, and within either group
     γ changes nothing. So a photo of a seen class whose best seen class is right is right below that γ, one of an
@@ -122,9 +127,10 @@ def seen_unseen_curve(**judged: Unpack[Judged]) -> SeenUnseenCurve:
     """
     seen_classes, unseen_classes = judged["seen_classes"], judged["unseen_classes"]
     vectors = np.asarray(judged["class_vectors"], dtype=np.float64)
-    lost, right, _ = _flips(judged["v_seen"], judged["label_seen"], vectors, seen_classes, unseen_classes)
+    space = judged.get("score_space", "logits")
+    lost, right, _ = _flips(judged["v_seen"], judged["label_seen"], vectors, seen_classes, unseen_classes, space)
     lost, lost_weight = lost[right], _photo_weights(judged["label_seen"], seen_classes)[right]
-    won, _, right = _flips(judged["v_unseen"], judged["label_unseen"], vectors, seen_classes, unseen_classes)
+    won, _, right = _flips(judged["v_unseen"], judged["label_unseen"], vectors, seen_classes, unseen_classes, space)
     won, won_weight = won[right], _photo_weights(judged["label_unseen"], unseen_classes)[right]
 
     breakpoints, position = np.unique(np.concatenate([lost, won]), return_inverse=True)
@@ -167,7 +173,7 @@ def evaluate(*, gamma: float, **judged: Unpack[Judged]) -> Metrics:
     handicap = np.where(np.arange(len(candidates)) < len(seen_classes), gamma, 0.0)
 
     def accuracy(v: ArrayLike, label: IntArray, classes: IntArray) -> float:
-        scores = _scores(v, vectors[candidates]) - handicap
+        scores = in_space(_scores(v, vectors[candidates]), judged.get("score_space", "logits")) - handicap
         return per_class_accuracy(candidates[scores.argmax(axis=1)], label, classes)
 
     unseen = accuracy(judged["v_unseen"], judged["label_unseen"], unseen_classes)
@@ -183,6 +189,14 @@ def evaluate(*, gamma: float, **judged: Unpack[Judged]) -> Metrics:
     )
 
 
+def in_space(scores: DoubleArray, space: ScoreSpace) -> DoubleArray:
+    """(n, C) what γ is subtracted from, of the scores v·z (n, C) of all candidates."""
+    if space == "logits":
+        return scores
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
 def _scores(v: ArrayLike, class_vectors: DoubleArray) -> DoubleArray:
     """(n, C) scores v·z of photos (n, A) and classes (C, A)."""
     scores = np.asarray(v, dtype=np.float64) @ class_vectors.T
@@ -193,10 +207,18 @@ def _scores(v: ArrayLike, class_vectors: DoubleArray) -> DoubleArray:
 
 
 def _flips(
-    v: ArrayLike, label: IntArray, class_vectors: DoubleArray, seen_classes: IntArray, unseen_classes: IntArray
+    v: ArrayLike,
+    label: IntArray,
+    class_vectors: DoubleArray,
+    seen_classes: IntArray,
+    unseen_classes: IntArray,
+    space: ScoreSpace,
 ) -> tuple[DoubleArray, NDArray[np.bool_], NDArray[np.bool_]]:
     """(n,) γ at which each photo leaves the seen classes; (n,) is its best seen, (n,) its best unseen class right."""
     seen, unseen = (_scores(v, class_vectors[classes]) for classes in (seen_classes, unseen_classes))
+    if space == "probs":
+        every = in_space(np.concatenate([seen, unseen], axis=1), space)
+        seen, unseen = every[:, : len(seen_classes)], every[:, len(seen_classes) :]
     return (
         seen.max(axis=1) - unseen.max(axis=1),
         seen_classes[seen.argmax(axis=1)] == label,

@@ -20,10 +20,11 @@ from duet_core.evaluation import Judged
 from duet_core.image_source import ImageSource, open_images
 from duet_core.model.build import build_duet, build_preprocessing, build_vision, build_vision_only
 from duet_core.model.language import load_tokenizer
+from duet_core.processes import Processes
 from duet_core.sampling import SentenceBuilder, TargetSampler, sampling_correction
 from duet_core.step_plan import StepPlanner
 from duet_core.task import ClassVectors, DuetTask, VisionOnlyTask
-from duet_core.trainer import Processes, Trainer, placed
+from duet_core.trainer import Trainer, placed
 
 _LOGGER = logging.getLogger(__name__)
 _EVAL_BATCH = 64
@@ -82,7 +83,14 @@ class Experiment:
         return self.benchmark.test_split()
 
     def planner(self, split: Split) -> StepPlanner:
-        """The step planner of a split; partners come from its training photos only."""
+        """The step planner of a split; partners come from its training photos only, unless the leak is measured."""
+        if self.config.sampling.partner_pool != "train":
+            _LOGGER.warning(
+                "LEAK: sampling.partner_pool is %s: partners also come from the %d labelled photos of seen classes "
+                "that this run is judged on. Its S and H are not honest; it is there to measure this fault",
+                self.config.sampling.partner_pool,
+                len(split.seen_eval),
+            )
         return StepPlanner(
             benchmark=self.benchmark,
             split=split,
@@ -90,6 +98,7 @@ class Experiment:
             tokenizer=self.tokenizer,
             max_tokens=self.config.language.max_tokens,
             class_contrast=self.config.variant == "duet" and self.config.loss.lambda_con > 0,
+            attribute_contrast=self.config.loss.lambda_acl > 0,
         )
 
     def class_vectors(self, split: Split) -> ClassVectors:
@@ -164,7 +173,10 @@ class Experiment:
 
     @torch.no_grad()
     def predict(self, task: Task, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """v (n, A) of photo rows (n,) as the service would see them; the task's mode is restored."""
+        """v (n, A) of photo rows (n,) as the service would see them; the task's mode is restored.
+
+        Several processes share the photos, and each gets v of all: all have to ask.
+        """
         return self._outputs(task, rows, 0)
 
     @torch.no_grad()
@@ -175,17 +187,25 @@ class Experiment:
     def _outputs(self, task: Task, rows: NDArray[np.int64], which: int) -> NDArray[np.float32]:
         was_training = task.training
         task.eval()
-        parts: list[Tensor] = [
-            task.predict(self.images.eval_batch(chunk))[which].float().cpu()
-            for chunk in torch.split(torch.from_numpy(rows), _EVAL_BATCH)
+        chunks = torch.split(torch.from_numpy(rows), _EVAL_BATCH)
+        rank, world = self._processes.rank, self._processes.world
+        held = [chunks[len(chunks) * part // world : len(chunks) * (part + 1) // world] for part in range(world)]
+        sizes = [sum(map(len, part)) for part in held]
+        parts: list[Tensor] = [  # one without a chunk of its own computes the first, for the width of nothing
+            task.predict(self.images.eval_batch(chunk))[which].float() for chunk in held[rank] or chunks[:1]
         ]
         task.train(was_training)
-        return torch.cat(parts).numpy()
+        return self._processes.gather(torch.cat(parts)[: sizes[rank]], sizes).cpu().numpy()
 
     @cached_property
     def template_builder(self) -> SentenceBuilder:
         """Builds the templates of Eqs. 12 and 26, which the limit of the training sentences does not bind."""
-        return SentenceBuilder(schema=self.benchmark.schema, tokenizer=self.tokenizer, max_tokens=_LONGEST_TEMPLATE)
+        return SentenceBuilder(
+            schema=self.benchmark.schema,
+            tokenizer=self.tokenizer,
+            max_tokens=_LONGEST_TEMPLATE,
+            content=self.config.sampling.sentence,
+        )
 
     def sampling_correction(self, split: Split) -> Tensor:
         """(A,) what undoes the masking's preference for rare attributes, from the classes trained on."""
@@ -205,4 +225,5 @@ class Experiment:
             class_vectors=self.benchmark.class_vectors,
             seen_classes=split.seen_classes,
             unseen_classes=split.unseen_classes,
+            score_space=self.config.loss.gamma_on,
         )

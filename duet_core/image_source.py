@@ -30,8 +30,11 @@ _BUILD_BATCH = 64
 class ImageSource(Protocol):
     """Letter key: B images; H the shape of the trunk's output, (3, S, S) when no stage is frozen."""
 
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Randomly cropped images (B, *H) of photo rows (B,), on the device of the run."""
+    def train_batch(self, rows: Tensor, generator: torch.Generator, own: Tensor | None = None) -> Tensor:
+        """Randomly cropped images (B, *H) of photo rows (B,), on the device of the run.
+
+        Crops are drawn for all rows, and only those at `own` (b,) are made, when it is given: (b, *H).
+        """
         ...
 
     def eval_batch(self, rows: Tensor) -> Tensor:
@@ -74,9 +77,12 @@ class PixelSource:
     def _take(self, photos: NDArray[np.uint8], rows: Tensor) -> Tensor:
         return torch.from_numpy(photos[rows.numpy()]).to(self._device)  # (B, S, S, 3)
 
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """Normalised random crops (B, 3, S, S)."""
-        boxes = random_boxes(len(rows), self._crop, generator).to(self._device)
+    def train_batch(self, rows: Tensor, generator: torch.Generator, own: Tensor | None = None) -> Tensor:
+        """Normalised random crops (B, 3, S, S), or (b, 3, S, S) of the rows at `own` (b,)."""
+        boxes = random_boxes(len(rows), self._crop, generator)
+        if own is not None:
+            rows, boxes = rows[own], boxes[own]
+        boxes = boxes.to(self._device)
         return (cut(self._take(self._train_photos, rows), boxes, self._size) - self._mean) / self._std
 
     def eval_batch(self, rows: Tensor) -> Tensor:
@@ -99,6 +105,7 @@ class TrunkCache:
         crops: NDArray[np.float16],
         crop_rows: Tensor,
         device: torch.device,
+        leaked: tuple[NDArray[np.float16], Tensor] | None = None,
     ) -> None:
         """Open a cache.
 
@@ -107,23 +114,39 @@ class TrunkCache:
             crops: (n, views, *H) of the training photos.
             crop_rows: (n,) the photo row of each entry of `crops`.
             device: of the images given out.
+            leaked: crops (l, views, *H) and rows (l,) of test photos, where a run trains on them to measure that fault.
         """
         self._evaluation = evaluation  # (N, *H)
-        self._crops = crops  # (len(crop_rows), views, *H)
+        self._crops = [crops]  # each (its rows, views, *H)
         self._crop_position = torch.full((len(evaluation),), -1)
         self._crop_position[crop_rows] = torch.arange(len(crop_rows))
+        if leaked is not None:
+            self._crops.append(leaked[0])
+            self._crop_position[leaked[1]] = torch.arange(len(leaked[1])) + len(crop_rows)
         self._device = device
 
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """The trunk's output (B, *H) for a cached crop of each row.
+    def train_batch(self, rows: Tensor, generator: torch.Generator, own: Tensor | None = None) -> Tensor:
+        """The trunk's output (B, *H) for a cached crop of each row, or (b, *H) of the rows at `own` (b,).
 
         Raises IndexError for a photo that is not one of the training photos: it has no crops.
         """
         positions = self._crop_position[rows]
         if bool((positions < 0).any()):
             raise IndexError(f"photo rows {rows[positions < 0][:3].tolist()} are no training photos")
-        views = torch.randint(self._crops.shape[1], (len(rows),), generator=generator)
-        return torch.from_numpy(self._crops[positions.numpy(), views.numpy()]).to(self._device).float()
+        views = torch.randint(self._crops[0].shape[1], (len(rows),), generator=generator)
+        if own is not None:
+            positions, views = positions[own], views[own]
+        return torch.from_numpy(self._pick(positions.numpy(), views.numpy())).to(self._device).float()
+
+    def _pick(self, positions: NDArray[np.int64], views: NDArray[np.int64]) -> NDArray[np.float16]:
+        first, *more = self._crops
+        if not more:
+            return first[positions, views]
+        own = positions < len(first)  # (B,) the others lie in the second array
+        picked = np.empty((len(positions), *first.shape[2:]), dtype=np.float16)
+        picked[own] = first[positions[own], views[own]]
+        picked[~own] = more[0][positions[~own] - len(first), views[~own]]
+        return picked
 
     def eval_batch(self, rows: Tensor) -> Tensor:
         """The trunk's output (B, *H) for the centre crop of each row."""
@@ -206,11 +229,23 @@ def open_images(
     key = _trunk_key(config, vision, [cache.file for cache in caches])
     if data.layout == "folder":  # whose split may be drawn anew on the same photos, and crops are of training photos
         key = hashlib.sha256(key.encode() + benchmark.trainval.tobytes()).hexdigest()[:24]
-    files = [folder / "frozen_stages" / f"{key}-{views}.npy" for views in (0, data.views)]
-    rows = [torch.arange(len(benchmark.image_paths)), torch.from_numpy(benchmark.trainval)]
+    parts = [
+        (f"{key}-0.npy", torch.arange(len(benchmark.image_paths)), 0),
+        (f"{key}-{data.views}.npy", torch.from_numpy(benchmark.trainval), data.views),
+    ]
+    if config.sampling.partner_pool == "train_and_test_seen":
+        parts.append((f"{key}-{data.views}-test_seen.npy", torch.from_numpy(benchmark.test_seen), data.views))
+    files = [folder / "frozen_stages" / name for name, _, _ in parts]
     if not all(file.exists() for file in files):
         trunk = trunk_runner(vision, size=data.image_size, device=device)
-        for file, photo_rows, views in zip(files, rows, (0, data.views), strict=True):
-            _write_trunk(file, trunk, pixels, rows=photo_rows, views=views)
-    evaluation, crops = (np.load(file, mmap_mode="r") for file in files)
-    return TrunkCache(evaluation=evaluation, crops=crops, crop_rows=rows[1], device=device)
+        for file, (_, rows, views) in zip(files, parts, strict=True):
+            if not file.exists():
+                _write_trunk(file, trunk, pixels, rows=rows, views=views)
+    evaluation, crops, *leaked = (np.load(file, mmap_mode="r") for file in files)
+    return TrunkCache(
+        evaluation=evaluation,
+        crops=crops,
+        crop_rows=parts[1][1],
+        device=device,
+        leaked=(leaked[0], parts[2][1]) if leaked else None,
+    )

@@ -101,6 +101,25 @@ def _validate_seed(
     return calibration
 
 
+def judge_validation(experiment: Experiment, *, seed: int, out: Path) -> Record:
+    """Train on the validation split and judge it at the γ chosen there: a record that exists is read, never made again.
+
+    Args:
+        experiment: the recipe.
+        seed: of the run.
+        out: folder of the recipe's runs.
+
+    Raises ProtocolError for a finished run of another recipe or another state of one's own folder.
+    """
+    experiment.hold_to(out)
+    folder = run_folder(out, "validation", seed)
+    done = finished(folder, experiment.config)
+    if done is not None:
+        return done
+    _validate_seed(experiment, seed=seed, folder=folder, is_finished=False, source=None)
+    return Record.read(folder / "record.json")
+
+
 def judge_test(experiment: Experiment, *, seed: int, gamma: float, out: Path) -> Record:
     """Train on trainval and judge the test photos once: a record that exists is read, never made again.
 

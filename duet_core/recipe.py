@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from typing import Any
 
@@ -27,6 +28,26 @@ def changed_fields(then: dict[str, Any], config: TrainConfig) -> list[str]:
     """
     before = flat(recipe(TrainConfig(data=DataConfig(root="")))) | flat(then)
     return [name for name, value in flat(recipe(config)).items() if before[name] != value]
+
+
+def identity(config: TrainConfig | dict[str, Any]) -> str:
+    """16 hexadecimal digits that recipes of the same training share: a configuration, or a `recipe` read from JSON.
+
+    Only what differs from the defaults counts, so that a field added later leaves the identity of older recipes.
+    """
+    plain = flat(recipe(config) if isinstance(config, TrainConfig) else config)
+    defaults = flat(recipe(TrainConfig(data=DataConfig(root=""))))
+    own = {name: _number(plain[name]) for name in defaults if name in plain and plain[name] != defaults[name]}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _number(value: Any) -> Any:
+    """Whole numbers as floats: 1 and 1.0 are the same setting."""
+    if isinstance(value, dict):
+        return {name: _number(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_number(entry) for entry in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def flat(parts: dict[str, Any]) -> dict[str, Any]:

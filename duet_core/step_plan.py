@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from duet_core.benchmarks import Benchmark, Split
 from duet_core.config import SamplingConfig
+from duet_core.processes import Processes
 from duet_core.sampling import ContrastSampler, SentenceBatch, SentenceBuilder, TargetSampler, prune
+from duet_core.shares import Share, own_sentences, share_of
 
 Stage = Literal["CLS", "CSG"]
 PARTNERS = 5
@@ -65,7 +68,9 @@ class StepPlan:
         label: (M,) rows among the split's seen classes.
         anchors: B.
         positive: (b,) row of `photos` that is v+ of each of the first b <= B anchors (Eq. 10); None when not asked for.
+            Of a share, those of the whole step.
         grounding: the sentences; None in stage CLS.
+        share: which part of a step of several processes this is; None of a single one.
     """
 
     stage: Stage
@@ -74,6 +79,7 @@ class StepPlan:
     anchors: int
     positive: Tensor | None
     grounding: Grounding | None
+    share: Share | None = None
 
     def to(self, device: torch.device) -> StepPlan:
         """The same plan on another device; `photos` stay on the host, where the image source looks them up."""
@@ -82,6 +88,7 @@ class StepPlan:
             label=self.label.to(device),
             positive=None if self.positive is None else self.positive.to(device),
             grounding=None if self.grounding is None else self.grounding.to(device),
+            share=None if self.share is None else self.share.to(device),
         )
 
 
@@ -112,7 +119,8 @@ def epoch_batches(labels: Tensor, *, batch_size: int, paired: bool, generator: t
 class StepPlanner:
     """Draws step plans for one split; every draw comes from the generator it is given.
 
-    Without `class_contrast` (λ_con = 0) stage CLS asks for no positives and batches are not paired.
+    Without `class_contrast` (λ_con = 0) stage CLS asks for no positives and batches are not paired; without
+    `attribute_contrast` (λ_acl = 0) stage CSG asks for no partners, and encodes none.
     Letter key: A attributes, Cs seen classes of the split.
     """
 
@@ -125,18 +133,21 @@ class StepPlanner:
         tokenizer: PreTrainedTokenizerBase,
         max_tokens: int,
         class_contrast: bool = True,
+        attribute_contrast: bool = True,
     ) -> None:
         """Compute the tables of Eqs. 2 and 16-20 for a split.
 
         Args:
             benchmark: photos, labels and class table.
             split: its training photos are the anchors, and the only partners.
-            sampling: the switches and shares of the recipe.
+            sampling: the switches and shares of the recipe; with its `partner_pool` "train_and_test_seen" the split's
+                `seen_eval` photos are partners too, which is a leak.
             tokenizer, max_tokens: of the attribute sentences, see `SentenceBuilder`.
             class_contrast: whether L_con is used and asks for positives.
+            attribute_contrast: whether L_acl is used and asks for partners.
         """
         self._config = sampling
-        self._class_contrast = class_contrast
+        self._class_contrast, self._attribute_contrast = class_contrast, attribute_contrast
         classes, seen = benchmark.classes, split.seen_classes
         self._present = torch.from_numpy(classes.present[seen])  # (Cs, A)
         self._degree = torch.from_numpy(classes.degree[seen])  # (Cs, A)
@@ -144,14 +155,22 @@ class StepPlanner:
         local[torch.from_numpy(seen)] = torch.arange(len(seen))
         self.train_rows = torch.from_numpy(split.train)  # (n,)
         self.train_labels = local[torch.from_numpy(benchmark.labels[split.train])]  # (n,)
-        self.sentences = SentenceBuilder(schema=benchmark.schema, tokenizer=tokenizer, max_tokens=max_tokens)
+        self.sentences = SentenceBuilder(
+            schema=benchmark.schema, tokenizer=tokenizer, max_tokens=max_tokens, content=sampling.sentence
+        )
         self._targets = TargetSampler(present=self._present, weighting=sampling.lwrs)
+        pool = split.train
+        if sampling.partner_pool == "train_and_test_seen":
+            pool = np.concatenate([split.train, split.seen_eval])
+        rows, labels = torch.from_numpy(pool), local[torch.from_numpy(benchmark.labels[pool])]
         self._contrast = ContrastSampler(
             schema=benchmark.schema,
             present=self._present,
             degree=self._degree,
-            images_of_class=[self.train_rows[self.train_labels == c] for c in range(len(seen))],
+            images_of_class=[rows[labels == c] for c in range(len(seen))],
             candidates=sampling.acl_candidates,
+            class_weighting=sampling.class_weighting,
+            distance=sampling.distance,
         )
 
     @property
@@ -163,23 +182,40 @@ class StepPlanner:
         """T_CSG with probability ρ, T_CLS otherwise (Eqs. 13, 14)."""
         return "CSG" if float(torch.rand((), generator=generator)) < self._config.rho else "CLS"
 
-    def plan(self, positions: Tensor, stage: Stage, generator: torch.Generator) -> StepPlan:
-        """The plan of a step whose anchors are the training photos at `positions` (B,)."""
-        rows, label = self.train_rows[positions], self.train_labels[positions]
-        return (
-            self._plan_grounding(rows, label, generator)
-            if stage == "CSG"
-            else self._plan_classes(rows, label, generator)
-        )
+    def plan(
+        self,
+        positions: Tensor,
+        stage: Stage,
+        generator: torch.Generator,
+        *,
+        begun: int = 1,
+        processes: Processes | None = None,
+    ) -> StepPlan:
+        """The plan of a step whose anchors are the training photos at `positions` (B,).
 
-    def _plan_classes(self, rows: Tensor, label: Tensor, generator: torch.Generator) -> StepPlan:
+        Args:
+            positions: of all processes together.
+            stage: of the step.
+            generator: the source of randomness, in the same state in all processes.
+            begun: processes that the run was begun with; the recipe's numbers of anchors are of each of them.
+            processes: those that share the step; None for a single one. The plan is this process's share.
+        """
+        rows, label, alone = self.train_rows[positions], self.train_labels[positions], Processes()
+        whole = (
+            self._plan_grounding(rows, label, generator, begun, processes or alone)
+            if stage == "CSG"
+            else self._plan_classes(rows, label, generator, begun)
+        )
+        return whole if processes in (None, alone) else share_of(whole, processes)
+
+    def _plan_classes(self, rows: Tensor, label: Tensor, generator: torch.Generator, begun: int) -> StepPlan:
         count = len(rows)
         if not self._class_contrast:
             return StepPlan("CLS", rows, label, count, None, None)
         if self._config.positives == "in_batch":
             positive = torch.arange(count) ^ 1  # 0 <-> 1, 2 <-> 3, …
             return StepPlan("CLS", rows, label, count, positive, None)
-        asked = min(self._config.con_anchors or count, count)
+        asked = min((self._config.con_anchors or count) * begun, count)
         drawn = self._contrast.sample_positive(label[:asked], rows[:asked], generator)
         return StepPlan(
             "CLS",
@@ -190,16 +226,23 @@ class StepPlanner:
             None,
         )
 
-    def _plan_grounding(self, rows: Tensor, label: Tensor, generator: torch.Generator) -> StepPlan:
+    def _plan_grounding(
+        self, rows: Tensor, label: Tensor, generator: torch.Generator, begun: int, processes: Processes
+    ) -> StepPlan:
         count = len(rows)
-        masked = min(self._config.csg_anchors or count, count)
-        acl = masked if self._config.acl_anchors is None else min(self._config.acl_anchors, masked)
+        masked = min((self._config.csg_anchors or count) * begun, count)
+        acl = masked if self._config.acl_anchors is None else min(self._config.acl_anchors * begun, masked)
+        acl = acl if self._attribute_contrast else 0
         target = self._targets.sample(label[:masked], generator)  # (n,)
         partners = self._contrast.sample(label[:acl], target[:acl], generator)
         classes = torch.cat((label[:masked], partners.class_index.flatten()))  # (N,)
         targets = torch.cat((target, partners.target.flatten()))
-        kept = prune(self._present[classes], targets, self._config.rap_ratio, generator)
-        is_masked = torch.arange(len(classes)) < masked
+        only = torch.arange(len(classes))
+        if processes.world > 1:
+            only = own_sentences(
+                anchors=count, masked=masked, acl_anchor=partners.anchor, partners=PARTNERS, processes=processes
+            )
+        kept = prune(self._present[classes], targets, self._config.rap_ratio, generator, only)
         partner_images = torch.arange(partners.image.numel())
         positive_class = partners.class_index[:, 0]
         return StepPlan(
@@ -209,7 +252,9 @@ class StepPlanner:
             anchors=count,
             positive=None,
             grounding=Grounding(
-                sentences=self.sentences.build(kept, targets, is_masked, generator),
+                sentences=self.sentences.build(
+                    kept, targets[only], only < masked, generator, only=(only, len(classes))
+                ),
                 image=torch.cat((torch.arange(masked), count + partner_images)),
                 degree=self._degree[label[:masked], target],
                 acl_anchor=partners.anchor,

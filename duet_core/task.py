@@ -61,7 +61,7 @@ class ZslLoss(nn.Module):
         with _without_autocast(v):
             v = v.float()
             losses = {
-                "cc": class_cross_entropy(v, self.seen_vectors, label),
+                "cc": class_cross_entropy(v, self.seen_vectors, label, of=self._config.score_for_ce),
                 "ar": attribute_regression(v, self.seen_vectors[label]),
             }
             total = losses["cc"] + self._config.lambda_ar * losses["ar"]
@@ -74,6 +74,18 @@ class ZslLoss(nn.Module):
 def _without_autocast(tensor: Tensor) -> torch.autocast:
     """The losses are computed in float32: a cosine divided by τ = 0.05 does not survive bfloat16."""
     return torch.autocast(tensor.device.type, enabled=False)
+
+
+def _of_share(plan: StepPlan, losses: Losses) -> Losses:
+    """Means over this process's anchors, as parts of the means over those of all processes."""
+    return losses if plan.share is None else {name: plan.share.anchors * value for name, value in losses.items()}
+
+
+def _of_all(plan: StepPlan, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """One row for each photo of the whole step (M, …), gathered from all processes, and its label (M,)."""
+    if plan.share is None:
+        return rows, plan.label
+    return plan.share.processes.gather(rows, plan.share.sizes)[plan.share.order], plan.share.label
 
 
 class DuetTask(nn.Module):
@@ -119,13 +131,13 @@ class DuetTask(nn.Module):
         """L_CLS = L_zsl + λ_con L_con (Eq. 13)."""
         use_contrast = plan.positive is not None and self.config.lambda_con > 0
         v = self._beside_template(images if use_contrast else images[: plan.anchors])
-        losses = self.zsl(v[: plan.anchors], plan.label[: plan.anchors])
+        losses = _of_share(plan, self.zsl(v[: plan.anchors], plan.label[: plan.anchors]))
         if use_contrast and plan.positive is not None:
-            projected = self.model.class_contrast_head(v)
+            projected, label = _of_all(plan, self.model.class_contrast_head(v).float())
             with _without_autocast(v):
-                losses["con"] = class_contrast(projected.float(), plan.label, plan.positive, self.config.tau)
+                losses["con"] = class_contrast(projected, label, plan.positive, self.config.tau)
             losses["loss"] = losses["loss"] + self.config.lambda_con * losses["con"]
-        return cast(Losses, losses)
+        return losses
 
     def _ground(self, plan: StepPlan, grounding: Grounding, images: ImageStates) -> Losses:
         """L_CSG = L_zsl + λ_cmr L_cmr + λ_acl L_acl (Eqs. 14, 21)."""
@@ -139,13 +151,18 @@ class DuetTask(nn.Module):
             v = torch.cat((pairs.v[:masked], self._beside_template(images[masked : plan.anchors])))
         else:
             v = pairs.v[:masked]
-        losses = self.zsl(v, plan.label[: plan.anchors])
+        losses = _of_share(plan, self.zsl(v, plan.label[: plan.anchors]))
         losses["cmr"] = self._reconstruct(grounding, pairs.text)
+        if plan.share is not None:
+            losses["cmr"] = plan.share.masked * losses["cmr"]
         losses["loss"] = losses["loss"] + self.config.lambda_cmr * losses["cmr"]
-        if self.config.lambda_acl and len(grounding.acl_anchor):
+        has_partners = len(grounding.acl_anchor) > 0 if plan.share is None else plan.share.has_partners
+        if self.config.lambda_acl and has_partners:
             losses["acl"] = self._contrast_attributes(grounding, pairs.text)
+            if plan.share is not None:
+                losses["acl"] = plan.share.partners * losses["acl"]
             losses["loss"] = losses["loss"] + self.config.lambda_acl * losses["acl"]
-        return cast(Losses, losses)
+        return losses
 
     def _reconstruct(self, grounding: Grounding, text: Tensor) -> Tensor:
         sentence, position = grounding.sentences.masked_positions()
@@ -166,6 +183,7 @@ class DuetTask(nn.Module):
                 partners[:, 1:],
                 grounding.acl_weight,
                 self.config.tau,
+                normalise=self.config.acl_normalise,
             )
 
 
@@ -185,4 +203,4 @@ class VisionOnlyTask(nn.Module):
     def forward(self, plan: StepPlan, hidden: Tensor) -> Losses:
         """Named losses of the plan's anchors."""
         v = self.model.attributes(hidden[: plan.anchors])
-        return cast(Losses, self.zsl(v, plan.label[: plan.anchors]))
+        return _of_share(plan, cast(Losses, self.zsl(v, plan.label[: plan.anchors])))

@@ -6,52 +6,28 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-import torch.distributed
 from torch import Tensor, nn
-from torch.distributed import ProcessGroup
 from torch.nn.parallel import DistributedDataParallel
 
-from duet_core.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from duet_core.checkpoint import CheckpointError, begun_by, load_checkpoint, save_checkpoint
 from duet_core.config import ConfigError, OptimizerConfig, TrainConfig
 from duet_core.image_source import ImageSource
+from duet_core.model.joint_norm import join_batch_norms
+from duet_core.processes import Processes
 from duet_core.step_plan import StepPlan, StepPlanner, epoch_batches
 from duet_core.training_log import TrainingLog
 
 _LOGGER = logging.getLogger(__name__)
 LEAST_UPDATES = 5
 """Optimiser updates that one_cycle needs to rise and fall."""
-_PATIENCE = timedelta(hours=12)
-"""How long the other processes wait while the first decodes the photos."""
+_RANKS = 104_729
+"""Between the seeds of two processes' dropout."""
 _EPOCH_STREAM, _STEP_STREAM, _DROPOUT_STREAM = 1, 2, 3
-
-
-@dataclass(frozen=True)
-class Processes:
-    """This process among those of a run started by torchrun; a single process otherwise."""
-
-    rank: int = 0
-    world: int = 1
-
-    @contextmanager
-    def first_goes_first(self) -> Iterator[None]:
-        """The first process runs the body alone, then all others do: for files that one makes and all read."""
-        if self.world == 1:
-            yield
-            return
-        # On gloo, also beside NCCL: it waits without occupying a GPU, and as long as it takes.
-        group = cast(ProcessGroup, torch.distributed.new_group(backend="gloo", timeout=_PATIENCE))
-        if self.rank > 0:
-            torch.distributed.barrier(group)
-        yield
-        if self.rank == 0:
-            torch.distributed.barrier(group)
 
 
 def stream(seed: int, purpose: int, number: int) -> torch.Generator:
@@ -119,11 +95,15 @@ class Trainer:
     """Trains one task on one split.
 
     Everything random in step i comes from generators made of (seed, i): a run resumed from a checkpoint continues
-    bit-equal on the CPU. Each process of a distributed run takes every world-th batch; all draw the same stage.
+    bit-equal on the CPU.
+
+    A distributed run takes the steps of a single process whose batch is `batch_size` times the number of processes it
+    was begun with: each process draws the whole step and computes its share (`duet_core.shares`), batch norms and
+    class contrast look at the photos of all. Resumed on another number of processes the batch stays what it was.
 
     Attributes:
         task: what trains.
-        steps: steps (batches of this process) of the whole run.
+        steps: steps of the whole run, each taken by all processes together.
         seconds: wall time of all parts of the run so far.
     """
 
@@ -139,7 +119,7 @@ class Trainer:
         device: torch.device,
         processes: Processes | None = None,
     ) -> None:
-        """Prepare a run; nothing is read or written before `fit`.
+        """Prepare a run; before `fit` nothing is written, and read only how many processes began it.
 
         Args:
             task: model and losses; its `model` is what checkpoints hold.
@@ -151,17 +131,22 @@ class Trainer:
             device: to train on.
             processes: this process's place among those of torchrun; None when it is alone.
 
-        Raises ValueError when an epoch has fewer batches than there are processes, ConfigError when the run has too
-        few updates for its schedule.
+        Raises ValueError when a step is too small for so many processes, ConfigError when the run has too few updates
+        for its schedule.
         """
+        self._processes = processes or Processes()
         self.task = placed(task, device)
+        if self._processes.world > 1:
+            join_batch_norms(self.task, self._processes, device)
         self._planner, self._images, self._config = planner, images, config
         self._seed, self._folder, self._device = seed, folder, device
-        self._processes = processes or Processes()
         self._model = cast(nn.Module, task.model)
         settings = config.optimizer
         self._optimizer = torch.optim.AdamW(parameter_groups(self._model, settings), betas=settings.betas)
-        self._epoch_steps = len(self._epoch(0))
+        self._begun = begun_by(self.checkpoint) or self._processes.world
+        first = self._epoch(0)
+        self._check_shares(len(first[0]))
+        self._epoch_steps = len(first)
         self.steps = self._epoch_steps * settings.epochs
         self._schedule = build_schedule(self._optimizer, settings, updates=-(-self.steps // settings.accumulation))
         self.seconds = 0.0
@@ -175,27 +160,35 @@ class Trainer:
         return self._folder / "checkpoint.pt"
 
     def _epoch(self, epoch: int) -> list[Tensor]:
-        """This process's batches of one epoch; all processes get the same number."""
-        batches = epoch_batches(
+        """The batches of one epoch, each of all processes together."""
+        return epoch_batches(
             self._planner.train_labels,
-            batch_size=self._config.optimizer.batch_size,
+            batch_size=self._config.optimizer.batch_size * self._begun,
             paired=self._planner.paired,
             generator=stream(self._seed, _EPOCH_STREAM, epoch),
         )
-        rank, world = self._processes.rank, self._processes.world
-        if len(batches) < world:
+
+    def _check_shares(self, batch: int) -> None:
+        """Refuse more processes than a step has anchors, or masked sentences, to give them."""
+        world, asked = self._processes.world, self._config.sampling.csg_anchors
+        sentences = batch if asked is None or self._config.variant != "duet" else asked * self._begun
+        if world > (most := min(batch, sentences)):
             raise ValueError(
-                f"an epoch has {len(batches)} batches for {world} processes; start fewer, or lower optimizer.batch_size"
+                f"a step of this run has {batch} anchors, {min(batch, sentences)} of them with a sentence, which "
+                f"{world} processes cannot share; allowed are 1…{most} (begun with {self._begun}, "
+                f"optimizer.batch_size {self._config.optimizer.batch_size}, sampling.csg_anchors {asked} each)"
             )
-        return batches[rank::world][: len(batches) // world]
 
     def _prepare(self, step: int, positions: Tensor) -> tuple[StepPlan, Tensor]:
-        """Draw the plan of a step and fetch its images (M, *H)."""
-        shared = stream(self._seed, _STEP_STREAM, step)
-        stage = self._planner.draw_stage(shared) if self._config.variant == "duet" else "CLS"
-        own = stream(self._seed + 104_729 * self._processes.rank, _STEP_STREAM, step)
-        plan = self._planner.plan(positions, stage, own)
-        hidden = self._images.train_batch(plan.photos, own)
+        """Draw the plan of a step, take this process's share of it and fetch its images (M, *H)."""
+        first = stream(self._seed, _STEP_STREAM, step)
+        stage = self._planner.draw_stage(first) if self._config.variant == "duet" else "CLS"
+        draws = stream(self._seed, _STEP_STREAM, step)
+        plan = self._planner.plan(positions, stage, draws, begun=self._begun, processes=self._processes)
+        if plan.share is None:
+            hidden = self._images.train_batch(plan.photos, draws)
+        else:
+            hidden = self._images.train_batch(plan.share.photos, draws, plan.share.rows)
         if hidden.ndim == 4:
             hidden = hidden.contiguous(memory_format=torch.channels_last)
         return plan.to(self._device), hidden
@@ -236,9 +229,10 @@ class Trainer:
             for step, plan, hidden in self._prepared(first):
                 if step >= last:
                     break
-                losses = self._step(step, plan, hidden)
+                with self._processes.watched():
+                    losses = self._step(step, plan, hidden)
                 if step % self._config.run.log_every == 0 or step + 1 == self.steps:
-                    log.write(step, plan.stage, losses, rates=self._rates())
+                    log.write(step, plan.stage, self._processes.mean(losses), rates=self._rates())
                 log.advance()
                 self.seconds = before + time.monotonic() - started
                 if main and self._is_checkpoint(step):
@@ -269,8 +263,9 @@ class Trainer:
 
     def _step(self, step: int, plan: StepPlan, hidden: Tensor) -> dict[str, Tensor]:
         settings = self._config.optimizer
-        torch.manual_seed(stream(self._seed, _DROPOUT_STREAM, step).initial_seed())
-        autocast = settings.bf16 and self._device.type == "cuda"
+        own = self._seed + _RANKS * self._processes.rank
+        torch.manual_seed(stream(own, _DROPOUT_STREAM, step).initial_seed())
+        autocast = settings.bf16 and (self._device.type == "cuda" or settings.bf16_on_cpu)
         with self._exchange(step):
             with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=autocast):
                 losses: dict[str, Tensor] = self._forward(plan, hidden)
@@ -292,19 +287,32 @@ class Trainer:
     def _resume(self) -> int:
         """Load the newest checkpoint; returns the step to go on with."""
         state = load_checkpoint(self.checkpoint, self._config, seed=self._seed, device=self._device)
+        steps = self._processes.told(0 if state is None else int(state["step"]))
+        if len(set(steps)) > 1:
+            raise CheckpointError(
+                f"the processes find {self.checkpoint} at the steps {steps} (0: none); give all nodes one shared folder"
+            )
         if state is None:
             return 0
-        if state.get("world", 1) != self._processes.world:
-            raise CheckpointError(
-                f"{self.checkpoint} was written by {state.get('world', 1)} processes, this run has "
-                f"{self._processes.world}; start as many, or remove that folder"
-            )
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         self.seconds = float(state["seconds"])
-        _LOGGER.info("resumed %s at step %d of %d", self._folder, state["step"], self.steps)
+        if self._processes.rank == 0:
+            _LOGGER.info("resumed %s at step %d of %d", self._folder, state["step"], self.steps)
+            self._tell_shares(int(state.get("world", 1)))
         return int(state["step"])
+
+    def _tell_shares(self, before: int) -> None:
+        """Say what another number of processes does to the batch: nothing."""
+        world, batch = self._processes.world, self._config.optimizer.batch_size * self._begun
+        if before != world:
+            _LOGGER.info(
+                "%d processes instead of %d: a step keeps its %d anchors (optimizer.batch_size %d, begun with %d) and "
+                "the run its %d steps and schedule; each process now takes %d or %d of them",
+                *(world, before, batch, self._config.optimizer.batch_size, self._begun, self.steps),
+                *(batch // world, -(-batch // world)),
+            )
 
     def _save(self, step: int) -> None:
         save_checkpoint(
@@ -313,6 +321,7 @@ class Trainer:
             seed=self._seed,
             step=step,
             world=self._processes.world,
+            begun=self._begun,
             seconds=self.seconds,
             model=self._model.state_dict(),
             optimizer=self._optimizer.state_dict(),

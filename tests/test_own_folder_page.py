@@ -140,4 +140,4 @@ def test_the_service_knows_the_unseen_classes_once_told(walk: Walk) -> None:
     told = (walk.folder / "unseen.jsonl").read_text()
     assert [line.split('"')[3] for line in told.splitlines()] == ["red-square", "green-circle", "blue-triangle"]
     assert "stored 3 classes" in walk.printed["classes import"]
-    assert re.search(r"\d\. red square .* unseen", walk.printed["classify"]), walk.printed["classify"]
+    assert re.search(r"\d\. red square .* unseen, red-square", walk.printed["classify"]), walk.printed["classify"]

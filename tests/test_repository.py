@@ -228,8 +228,8 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 
 def test_requirements_are_pinned_and_name_no_address() -> None:
     files = sorted((ROOT / "requirements").glob("*.txt"))
-    assert {path.name for path in files} == {"serve.txt", "test.txt", "gpu.txt", "no-deps.txt"}
-    pin = re.compile(r"-r serve\.txt|[a-z0-9-]+==[\w.]+(; \S.*)?")
+    assert {path.name for path in files} == {"serve.txt", "client.txt", "test.txt", "gpu.txt", "no-deps.txt"}
+    pin = re.compile(r"-r serve\.txt|[a-z0-9-]+==[\w.!]+(; \S.*)?")
     for path in files:
         lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
         assert [line for line in lines if line and not pin.fullmatch(line)] == [], path.name
@@ -238,7 +238,7 @@ def test_requirements_are_pinned_and_name_no_address() -> None:
 
 def test_pins_cover_what_pyproject_asks_for() -> None:
     extras = project()["optional-dependencies"]
-    asked = {"serve": project()["dependencies"], "test": [], "gpu": extras["gpu"]}
+    asked = {"serve": project()["dependencies"], "client": extras["client"], "test": [], "gpu": extras["gpu"]}
     asked["test"] = [*extras["train"], *extras["dev"], *extras["client"]]
     pinned = {
         name: set(re.findall(r"^([a-z0-9-]+)==", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))

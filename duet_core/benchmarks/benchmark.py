@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from duet_core.attributes import AttributeSchema
-from duet_core.classes import ClassTable, FloatArray, IntArray
+from duet_core.classes import ClassTable, FloatArray, IntArray, unit_rows
 
 
 class BenchmarkError(ValueError):
@@ -55,6 +55,8 @@ class Benchmark:
         labels: (N,) global class row of each photo.
         trainval, test_seen, test_unseen: (n,) 0-based photo rows, disjoint, covering 0…N-1.
         train, val: (n,) 0-based photo rows; they partition `trainval` and share no class.
+        class_embedding: (C, K) vectors of the classes, of any length, that replace z wherever v is compared with a
+            class (L_cc, L_ar, L_sc, Eq. 22); None for z. Degrees and attribute sets stay those of `classes`.
     """
 
     name: str
@@ -67,11 +69,18 @@ class Benchmark:
     test_unseen: IntArray
     train: IntArray
     val: IntArray
+    class_embedding: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        shape = None if self.class_embedding is None else self.class_embedding.shape
+        if shape is not None and (len(shape) != 2 or shape[0] != len(self.classes.names)):
+            problem = f"class_embedding is {shape}; expected ({len(self.classes.names)}, K), a row for each class"
+            raise BenchmarkError(self.name, [problem])
 
     @property
     def class_vectors(self) -> FloatArray:
-        """(C, K) what v is compared with: z, so that K is A."""
-        return self.classes.z
+        """(C, K) what v is compared with, of unit length: z (then K is A), or the class embedding."""
+        return self.classes.z if self.class_embedding is None else unit_rows(self.class_embedding)
 
     def validation_split(self, holdout: float = 0.2, seed: int = 0) -> Split:
         """The split on which epochs, weights and γ are chosen; it holds no test photo.

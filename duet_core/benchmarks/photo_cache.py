@@ -52,11 +52,11 @@ class PhotoCache:
 
     @property
     def file(self) -> Path:
-        """The cache file; named after the photos' paths, sizes and dates, `side` and the preprocessing code."""
+        """The cache file; named after the photos' real paths, sizes and dates, `side` and the preprocessing code."""
         digest = hashlib.sha256(f"{_PREPROCESSING} side={self.side} resize={self.resize} {self.interpolation}".encode())
         for path in self.paths:
             stat = path.stat()
-            digest.update(f"\0{path.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
+            digest.update(f"\0{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode())
         return self.directory / f"{digest.hexdigest()[:24]}-{self.side}.npy"
 
     def open(self) -> PhotoArray:

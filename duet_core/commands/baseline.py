@@ -61,7 +61,7 @@ def _fit(experiment: Experiment) -> Record:
 
     started = time.monotonic()
     benchmark, features = experiment.benchmark, _features(experiment)
-    validation, split, z = experiment.split("validation"), experiment.split("test"), benchmark.classes.z
+    validation, split, z = experiment.split("validation"), experiment.split("test"), benchmark.class_vectors
     choice = select_eszsl(
         features=features,
         labels=benchmark.labels,

@@ -27,16 +27,19 @@ def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bund
         bundle: a bundle exported from this recipe, whose calibration and card are replaced.
 
     Raises FileNotFoundError when a validation run is not finished, CheckpointError when its checkpoint is gone,
-    ProtocolError for a bundle of another recipe.
+    ProtocolError for a bundle of another recipe, ConfigError for a model that has seen test photos.
     """
     import torch
 
     from duet_core.experiment import Experiment
+    from duet_core.export.limits import demand_exportable, demand_honest
     from duet_core.protocol import validate
 
     recipe = load_config(config, *set)
+    demand_honest(recipe)
     folder = runs or Path("runs") / config.stem / recipe.variant
     if bundle is not None:
+        demand_exportable(recipe)
         _demand_recipe(bundle, recipe)
     experiment = Experiment(recipe, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     for seed in recipe.run.validation_seeds:

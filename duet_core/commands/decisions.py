@@ -14,6 +14,7 @@ from duet_core.judging.curves import draw_curves
 from duet_core.judging.evidence_scores import Known, Score, evidence_scores
 from duet_core.judging.evidence_study import Material, choose, fit_threshold, report, report_rejection
 from duet_core.judging.foreign import foreign_pictures
+from duet_core.judging.held_out import check_split
 from duet_core.judging.photos import Photos, encode, encode_rows, scenery, whole_photos
 from duet_core.judging.probability_study import calibration_error, compare_sets, judge_sets, risk_curves
 from duet_core.runtime import Bundle, Encoder, open_bundle
@@ -50,7 +51,7 @@ def run(
     """
     opened, benchmark = open_bundle(bundle_folder(bundle)), load_xlsa17(data)
     chosen = benchmark.validation_split() if split == "validation" else benchmark.test_split()
-    _check_split(opened, chosen)
+    check_split(opened, chosen)
     encoder = Encoder(opened)
     material, train = _material(encoder, benchmark, chosen, whole, photos)
     known = Known(
@@ -62,15 +63,6 @@ def run(
     yield f"bundle {opened.model_id}, {benchmark.name} {split}: {counts}, {len(material.foreign)} foreign pictures"
     yield from _evidence_tables(material, evidence_scores(known), opened)
     yield from _probability_tables(material, opened, evidence_scores(known), svg)
-
-
-def _check_split(bundle: Bundle, split: Split) -> None:
-    trained = bundle.manifest.get("training", {}).get("photos")
-    if trained != len(split.train):
-        raise ValueError(
-            f"bundle {bundle.model_id} was trained on {trained} photos, split {split.name!r} trains on "
-            f"{len(split.train)}: photos to judge with may have been trained on. Give the other --split or bundle"
-        )
 
 
 def _material(

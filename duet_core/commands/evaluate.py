@@ -25,7 +25,7 @@ def run(
     runs: Path | None = None,
     set: Sequence[str] = (),
 ) -> str:
-    """Print T1, U, S, H and AUSUC of a run, and how good its grounding is.
+    """Print T1, U, S, H and AUSUC of a run, and how good its grounding is where it can be exported.
 
     Validation runs are judged anew from their checkpoint. Test photos are judged once, at the end of `duet train`: for
     them the record is read.
@@ -49,6 +49,7 @@ def run(
     import torch
 
     from duet_core.experiment import Experiment
+    from duet_core.export.limits import ungroundable
     from duet_core.task import DuetTask
 
     experiment = Experiment(recipe, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
@@ -56,7 +57,7 @@ def run(
     task, _ = experiment.load(validation, seed=seed, folder=folder, source=config)
     judged = experiment.judged(task, validation)
     lines = [figures(evaluate(gamma=choose_gamma(**judged), **judged).to_json())]
-    if isinstance(task, DuetTask):
+    if isinstance(task, DuetTask) and not ungroundable(recipe):
         with torch.no_grad():
             lines += grounding_lines(experiment, task, validation)
     return "\n".join(lines)

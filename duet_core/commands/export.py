@@ -50,20 +50,24 @@ def run(
         card: YAML file with what the model card says of the data, licence and limits; default
             training/cards/<recipe>.yaml where there is one.
 
-    Raises FileNotFoundError when the run is not finished, ValueError for a card without these two entries.
+    Raises FileNotFoundError when the run is not finished, ValueError for a card without these two entries, ConfigError
+    for an ablation that cannot be served, ExportError for a model of a class embedding.
     """
     import torch
 
     from duet_core.experiment import Experiment
     from duet_core.export import export_bundle
-    from duet_core.export.bundle_writer import BundleSource
+    from duet_core.export.bundle_writer import BundleSource, demand_attributes
+    from duet_core.export.limits import demand_exportable
     from duet_core.model.build import build_preprocessing
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe, told = load_config(config, *set), _read_card(card, config)
+    demand_exportable(recipe)
     folder = runs or Path("runs") / config.stem / "duet"
     experiment = Experiment(recipe, device=torch.device("cpu"))
     experiment.hold_to(folder)
+    demand_attributes(experiment.benchmark)
     task = _load_task(experiment, run_folder(folder, split, seed), seed=seed, config=config, split=split)
     preprocessing = build_preprocessing(recipe.vision, task.model.vision, size=recipe.data.image_size)
     source = BundleSource(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:  # torch is imported when the command runs: its help needs non
     import torch
 
     from duet_core.experiment import Experiment
-    from duet_core.trainer import Processes
+    from duet_core.processes import Processes
 
 
 def run(
@@ -40,11 +41,23 @@ def run(
     processes, device = _start_processes()
     folder = out or Path("runs") / config.stem / recipe.variant
     experiment = Experiment(recipe, device=device, processes=processes)
-    try:
+    if processes.world == 1:
         yield from _protocol(experiment, folder, validate_only=validate_only)
-    finally:
-        if processes.world > 1:
-            torch.distributed.destroy_process_group()
+        return
+    signal.signal(signal.SIGTERM, _stopped)
+    processes.check_shared(folder)
+    yield from _protocol(experiment, folder, validate_only=validate_only)
+    torch.distributed.destroy_process_group()  # after an error it would wait for those that are gone
+
+
+def _stopped(*_: object) -> None:
+    """Answer torchrun, which ends the other processes when one has died, with more than silence."""
+    from duet_core.processes import ProcessLostError
+
+    raise ProcessLostError(
+        "told to stop (SIGTERM), because another process has ended or the job was cancelled; the newest checkpoint is "
+        "kept: the same command goes on from there"
+    )
 
 
 def _protocol(experiment: Experiment, folder: Path, *, validate_only: bool) -> Iterator[str]:
@@ -72,7 +85,7 @@ def _start_processes() -> tuple[Processes, torch.device]:
     """This process's place in the run: alone, or among those that torchrun started."""
     import torch.distributed
 
-    from duet_core.trainer import Processes
+    from duet_core.processes import Processes
 
     world = int(os.environ.get("WORLD_SIZE", "1"))
     cuda = torch.cuda.is_available()
@@ -82,4 +95,5 @@ def _start_processes() -> tuple[Processes, torch.device]:
     if cuda:  # before NCCL starts: otherwise every process also opens a context on device 0
         torch.cuda.set_device(local)
     torch.distributed.init_process_group("nccl" if cuda else "gloo")
-    return Processes(rank=torch.distributed.get_rank(), world=world), torch.device(f"cuda:{local}" if cuda else "cpu")
+    processes = Processes(rank=torch.distributed.get_rank(), world=world, local=local)
+    return processes, torch.device(f"cuda:{local}" if cuda else "cpu")

@@ -19,7 +19,8 @@ from transformers import PreTrainedTokenizerFast
 from duet_core.benchmarks import Benchmark
 from duet_core.class_names import class_ids, class_label
 from duet_core.export.folding import FoldedVision, fold_grounding, name_pieces
-from duet_core.export.language import ExportError, write_language
+from duet_core.export.language import write_language
+from duet_core.export.limits import ExportError
 from duet_core.export.model_card import model_card
 from duet_core.export.onnx_files import embed_phrases, run_onnx, write_onnx
 from duet_core.model.duet import Duet, ImageStates
@@ -65,9 +66,10 @@ class BundleSource:
 def export_bundle(source: BundleSource, out: Path) -> dict[str, Any]:
     """Write the bundle to `out`, replacing a bundle that is there; returns its manifest.
 
-    Raises ExportError when an exported graph differs from the torch model, or `out` is a folder of other things; `out`
-    is left as it was.
+    Raises ExportError when an exported graph differs from the torch model, `out` is a folder of other things, or v is
+    not made of attributes; `out` is left as it was.
     """
+    demand_attributes(source.benchmark)
     if out.exists() and not (out / "manifest.json").is_file():
         raise ExportError(f"{out} exists and is no bundle; give the folder of a bundle, or a new one like models/birds")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +92,20 @@ def export_bundle(source: BundleSource, out: Path) -> dict[str, Any]:
         for leftover in (folder, folder.with_name(f"{folder.name}.replaced")):
             shutil.rmtree(leftover, ignore_errors=True)
     return manifest
+
+
+def demand_attributes(benchmark: Benchmark) -> None:
+    """Refuse a model whose v is compared with a class embedding: a bundle promises that v holds the attributes.
+
+    Contributions, described classes and edits rest on that; of an embedding nobody can describe a class in attributes.
+    Raises ExportError.
+    """
+    if benchmark.class_embedding is not None:
+        columns = benchmark.class_embedding.shape[1]
+        raise ExportError(
+            f"{benchmark.name}: got a model whose v has the {columns} columns of data.class_embedding; a bundle needs "
+            "one whose v are its attributes: train again with data.class_embedding null and export that"
+        )
 
 
 def _demand(name: str, difference: float) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from duet_core.attributes import AttributeSchema
+from duet_core.export.limits import ExportError
 from duet_core.model.cross_modal import Attention, CrossModalLayer
 from duet_core.model.duet import Duet
 from duet_core.sampling import SentenceBatch, SentenceBuilder
@@ -80,6 +81,7 @@ class FoldedVision(nn.Module):
 
     def __init__(self, model: Duet, template: SentenceBatch) -> None:
         super().__init__()
+        _demand_one_token(model)
         text = model.text_states(template.input_ids, template.attention_mask)
         layers = model.cross_modal.layers
         self.vision, self.projection, self.direct_path = model.vision, model.image_projection, model.direct_path
@@ -171,6 +173,15 @@ class FoldedGrounding(nn.Module):
         return (share * cast(Tensor, self.weight)).sum(dim=-1)
 
 
+def _demand_one_token(model: Duet) -> None:
+    """Folding takes the image for a single key, whose weight is always 1. Raises ExportError otherwise."""
+    if model.visual_input != "state":
+        raise ExportError(
+            f"cross_modal.visual_input: got {model.visual_input!r}; only a model whose image is one token ('state') "
+            "can be folded into constants"
+        )
+
+
 def fold_grounding(
     model: Duet,
     sentences: SentenceBuilder,
@@ -185,7 +196,10 @@ def fold_grounding(
         sentences: must have room for the interpretation template.
         correction: (A,) factors of the attributes' scores; None for 1.
         piece_score: what is made of the scores of an attribute's pieces.
+
+    Raises ExportError for a model with several image tokens.
     """
+    _demand_one_token(model)
     schema = sentences.schema
     template, masks = sentences.mask_template()
     pieces, membership = candidate_pieces(schema, name_pieces(schema, tokenizer))

@@ -14,6 +14,7 @@ from transformers import AutoModel
 
 from duet_core.classes import FloatArray
 from duet_core.export.folding import SentenceEmbedding
+from duet_core.export.limits import ExportError
 from duet_core.export.onnx_files import embed_phrases, quantize_language_model, write_onnx
 from duet_core.model.language import resolve_language_model
 
@@ -22,10 +23,6 @@ MIN_COSINE = 0.9
 _SAME = 1e-3
 """Largest difference between the float32 graph's embeddings and torch's."""
 _LONGEST_PROMPT = 256
-
-
-class ExportError(RuntimeError):
-    """An exported model that does not compute what the trained one does; nothing was written."""
 
 
 def write_language(folder: Path, language_model: str, tokenizer: Tokenizer, phrases: Sequence[str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ def build_vision(config: VisionConfig) -> VisionEncoder:
         weights=None if config.weights is None else expand(config.weights),
         pretrained=config.pretrained,
         arguments=config.arguments,
+        classifier=config.visual_token == "logits",
     )
     return VisionEncoder(
         network=network,
@@ -74,6 +75,7 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
         name=config.language.name,
         frozen_layers=config.language.frozen_layers,
         dropout=config.language.dropout,
+        freeze=config.language.freeze,
     )
     width = config.cross_modal.width
     return Duet(
@@ -93,6 +95,7 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
             if config.cross_modal.direct_path
             else None
         ),
+        visual_input=config.cross_modal.visual_input,
     )
 
 

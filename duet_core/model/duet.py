@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from duet_core.model.cross_modal import CrossModalEncoder
 from duet_core.model.language import LanguageEncoder, MaskHead
 from duet_core.model.vision import VisionEncoder
+
+VisualInput = Literal["state", "patches", "pooled_patches"]
+"""The image's tokens in the cross-modal layers, see `CrossModalConfig.visual_input`."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,21 @@ class ProjectionHead(nn.Sequential):
 
 
 class ImageProjection(nn.Sequential):
-    """From the encoder's state (B, F) to the width of the cross-modal layers (B, D).
+    """From the encoder's state (B, F) to the width of the cross-modal layers (B, D); tokens (B, I, F) to (B, I, D).
 
-    `batch_norm` standardises the features first: encoders differ widely in the scale of their states.
+    `batch_norm` standardises the features first: encoders differ widely in the scale of their states. Of several tokens
+    an image, all of all images are standardised together.
     """
 
     def __init__(self, *, features: int, width: int, batch_norm: bool) -> None:
         norm: nn.Module = nn.BatchNorm1d(features) if batch_norm else nn.Identity()
         super().__init__(norm, nn.Linear(features, width))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Projected states (B, D) of (B, F), or tokens (B, I, D) of (B, I, F)."""
+        rows = features.flatten(0, -2)  # (B, F) or (B * I, F)
+        projected: Tensor = super().forward(rows)  # type: ignore[no-untyped-call]
+        return projected if features.ndim == 2 else torch.unflatten(projected, 0, features.shape[:2])
 
 
 @dataclass(frozen=True)
@@ -47,15 +59,23 @@ class ImageStates:
     """What ENC_vis says of B images.
 
     Attributes:
-        token: (B, D) the image's single token for the cross-modal layers.
+        token: (B, D) the state that stands for the image; without patches its single token for the cross-modal layers.
         direct: (B, A) a linear map of the encoder's state that is added to v; None without a direct path.
+        tokens: (B, I, D) its tokens for the cross-modal layers where there are patches; None for `token` alone.
     """
 
     token: Tensor
     direct: Tensor | None
+    tokens: Tensor | None = None
 
     def __getitem__(self, rows: slice | Tensor) -> ImageStates:
-        return ImageStates(self.token[rows], None if self.direct is None else self.direct[rows])
+        direct, tokens = (None if part is None else part[rows] for part in (self.direct, self.tokens))
+        return ImageStates(self.token[rows], direct, tokens)
+
+    @property
+    def sequence(self) -> Tensor:
+        """(B, I, D) what enters the cross-modal layers."""
+        return self.token[:, None] if self.tokens is None else self.tokens
 
 
 class Duet(nn.Module):
@@ -78,10 +98,15 @@ class Duet(nn.Module):
         class_contrast_head: ProjectionHead,
         attribute_contrast_head: ProjectionHead,
         direct_path: nn.Module | None = None,
+        visual_input: VisualInput = "state",
     ) -> None:
         """Join the parts.
 
         Args:
+            visual_input: the image's tokens: "state", the encoder's state alone; "patches", state and patch states, v
+                being read off the first; "pooled_patches", patch states alone, v being read off their mean after the
+                layers. The paper's "mean pooling layer attached behind" (4.4.1) is behind ENC_cro here: its reason
+                why rows 1 and 2 lose is that words attend to single patches there.
             direct_path: from the encoder's state (B, F) to (B, A), added to v. No part of the paper. Beside it the
                 attribute head starts from 0, so that training sets out from the vision-only model and the cross-modal
                 layers add what they find.
@@ -97,14 +122,24 @@ class Duet(nn.Module):
         self.class_contrast_head = class_contrast_head
         self.attribute_contrast_head = attribute_contrast_head
         self.direct_path = direct_path
+        self.visual_input = visual_input
         if direct_path is not None:
             nn.init.zeros_(attribute_head.weight)
 
     def image_states(self, hidden: Tensor) -> ImageStates:
         """States of B images from the trunk's output (pixels (B, 3, S, S) when no stage is frozen)."""
-        features = self.vision.tail(hidden)  # (B, F)
-        direct = None if self.direct_path is None else self.direct_path(features)
-        return ImageStates(self.image_projection(features), direct)
+        if self.visual_input == "state":
+            features = self.vision.tail(hidden)  # (B, F)
+            return ImageStates(self.image_projection(features), self._direct(features))
+        features, patches = self.vision.tail_with_patches(hidden)  # (B, F), (B, P, F)
+        if self.visual_input == "pooled_patches":
+            tokens = self.image_projection(patches)
+            return ImageStates(tokens.mean(dim=1), self._direct(features), tokens)
+        tokens = self.image_projection(torch.cat((features[:, None], patches), dim=1))  # (B, 1 + P, D)
+        return ImageStates(tokens[:, 0], self._direct(features), tokens)
+
+    def _direct(self, features: Tensor) -> Tensor | None:
+        return None if self.direct_path is None else self.direct_path(features)
 
     def text_states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The sentences' states (N, T, D) before the cross-modal layers."""
@@ -112,15 +147,16 @@ class Duet(nn.Module):
 
     def ground(self, images: ImageStates, text: Tensor, text_mask: Tensor) -> Grounded:
         """Both sides for N pairs of images and text (N, T, D), text_mask (N, T)."""
-        fused, text = self.cross_modal(images.token[:, None], text, text_mask)  # (N, 1, D), (N, T, D)
+        fused, text = self.cross_modal(images.sequence, text, text_mask)  # (N, I, D), (N, T, D)
         return Grounded(v=self._v(fused, images), text=text)
 
     def attributes(self, images: ImageStates, text: Tensor, text_mask: Tensor) -> Tensor:
         """v (B, A) of B images beside one template (1, T, D) (Eq. 3); the sentence's side is not computed."""
-        return self._v(self.cross_modal.image_only(images.token[:, None], text, text_mask), images)
+        return self._v(self.cross_modal.image_only(images.sequence, text, text_mask), images)
 
     def _v(self, fused: Tensor, images: ImageStates) -> Tensor:
-        v: Tensor = self.attribute_head(fused[:, 0])  # (B, 1, D) -> (B, A)
+        image = fused.mean(dim=1) if self.visual_input == "pooled_patches" else fused[:, 0]  # (B, I, D) -> (B, D)
+        v: Tensor = self.attribute_head(image)
         return v if images.direct is None else v + images.direct
 
     def mask_scores(self, states: Tensor) -> Tensor:

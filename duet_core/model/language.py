@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+
+from duet_core.model.hub import hub_or_cache, is_hub_name
 
 PACKAGE_PREFIX = "package:"
 
@@ -32,11 +36,34 @@ def resolve_language_model(name: str) -> str:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a configured language model."""
-    tokenizer = AutoTokenizer.from_pretrained(resolve_language_model(name), use_fast=True)
+    """The fast tokenizer of a configured language model.
+
+    Raises OSError like `load_language_encoder`, TypeError when it has none.
+    """
+    with _named_source(name) as source:
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise TypeError(f"language.name: {name!r} has a {type(tokenizer).__name__}; a fast tokenizer is needed")
     return tokenizer
+
+
+@contextmanager
+def _named_source(name: str) -> Iterator[str]:
+    """What transformers is to load; inside, what it cannot find is told by the name of the field."""
+    source = resolve_language_model(name)
+    is_on_hub = not Path(source).is_dir() and is_hub_name(source)
+    try:
+        if Path(source).is_dir() and not Path(source, "config.json").is_file():
+            raise FileNotFoundError("config.json")  # transformers would say something else of it
+        with hub_or_cache() if is_on_hub else nullcontext():
+            yield source
+    except OSError as error:
+        found = "lacks a file" if Path(source).is_dir() else "is neither a local folder nor reachable"
+        folder = f"a folder, such as weights/{source.split('/')[-1]}," if is_on_hub else "a folder"
+        raise OSError(
+            f"language.name: {name!r} {found}; put config.json, model.safetensors, tokenizer.json and "
+            f"tokenizer_config.json of it into {folder} and give that folder"
+        ) from error
 
 
 class LanguageEncoder(nn.Module):
@@ -47,7 +74,8 @@ class LanguageEncoder(nn.Module):
 
     network: Any
 
-    def __init__(self, *, network: nn.Module, frozen_layers: int) -> None:
+    def __init__(self, *, network: nn.Module, frozen_layers: int, freeze: bool = False) -> None:
+        """Freeze the embeddings and the first `frozen_layers` layers, or with `freeze` everything."""
         super().__init__()
         self.network = network
         layers = self.network.encoder.layer
@@ -59,6 +87,13 @@ class LanguageEncoder(nn.Module):
             self.network.embeddings.requires_grad_(False)
         for layer in layers[:frozen_layers]:
             layer.requires_grad_(False)
+        self._is_frozen = freeze
+        if freeze:
+            self.network.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> LanguageEncoder:
+        """Set the training mode; a frozen language model stays in evaluation mode, without dropout."""
+        return super().train(mode and not self._is_frozen)
 
     @property
     def token_embeddings(self) -> Tensor:
@@ -71,27 +106,23 @@ class LanguageEncoder(nn.Module):
         return output.last_hidden_state  # type: ignore[no-any-return]
 
 
-def load_language_encoder(*, name: str, frozen_layers: int, dropout: float | None = None) -> LanguageEncoder:
+def load_language_encoder(
+    *, name: str, frozen_layers: int, freeze: bool = False, dropout: float | None = None
+) -> LanguageEncoder:
     """Load a language model by name or folder (see `resolve_language_model`).
 
     Args:
         name: of the model.
-        frozen_layers: first layers, with the embeddings, that do not train.
+        frozen_layers, freeze: what of it does not train, as for `LanguageEncoder`.
         dropout: of hidden states and attention while training, 0…1; None for the model's own.
 
     Raises:
         OSError: neither a local folder nor reachable; the message says which files to put where.
     """
-    source = resolve_language_model(name)
     own = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
-    try:
+    with _named_source(name) as source:
         network = AutoModel.from_pretrained(source, add_pooling_layer=False, **own)
-    except OSError as error:
-        raise OSError(
-            f"language.name: {name!r} is neither a local folder nor reachable; put config.json, model.safetensors and "
-            f"tokenizer.json of it into a folder and give that folder"
-        ) from error
-    return LanguageEncoder(network=network, frozen_layers=frozen_layers)
+    return LanguageEncoder(network=network, frozen_layers=frozen_layers, freeze=freeze)
 
 
 class MaskHead(nn.Module):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 import timm
 import torch
-from safetensors.torch import load_file
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 
-VisualToken = Literal["pooled", "cls"]
+from duet_core.model.hub import hub_or_cache
+from duet_core.model.vision_weights import advice, load_weights, weights_file
+
+VisualToken = Literal["pooled", "cls", "logits"]
 
 
 class VisionEncoder(nn.Module):
-    """A timm vision encoder that gives one state per image: its [CLS] or its pooled state.
+    """A timm vision encoder that gives one state per image: its [CLS], its pooled state, or its class logits.
 
     Letter key: B images, S pixels a side, F features of the encoder.
 
@@ -37,7 +40,7 @@ class VisionEncoder(nn.Module):
         """Freeze the trunk, or the whole encoder.
 
         Args:
-            network: a timm encoder without its classifier.
+            network: a timm encoder, without its classifier unless `visual_token` is "logits".
             frozen_stages: first `blocks` that never train; above 0 for timm's EfficientNets, MobileNets and ViTs only.
             visual_token: the state that stands for the image.
             freeze: train nothing of the encoder; its batch norms and dropout stay in evaluation mode.
@@ -53,6 +56,8 @@ class VisionEncoder(nn.Module):
         self.num_features = int(self.network.num_features)
         if visual_token == "pooled":  # some convolutional encoders widen the state after pooling
             self.num_features = int(getattr(self.network, "head_hidden_size", self.num_features))
+        if visual_token == "logits":
+            self.num_features = int(self.network.num_classes)
         self._is_frozen = freeze
         for module in self._frozen_modules():
             module.requires_grad_(False)
@@ -75,6 +80,9 @@ class VisionEncoder(nn.Module):
             raise ValueError(
                 f"vision.visual_token: got 'cls', but {kind} has no class token; allowed is 'pooled' for this encoder"
             )
+
+        if self.visual_token == "logits" and not getattr(self.network, "num_classes", 0):
+            raise ValueError(f"vision.visual_token: got 'logits', but this {kind} has no classifier")
 
     def trunk_modules(self) -> list[nn.Module]:
         """The frozen parts, stem first; empty when no stage is frozen."""
@@ -117,11 +125,41 @@ class VisionEncoder(nn.Module):
 
     def tail(self, hidden: Tensor) -> Tensor:
         """Run the rest on the trunk's output (B, *H); returns image states (B, F)."""
-        features = self._tail_features(hidden) if self.frozen_stages else self.network.forward_features(hidden)
-        state: Tensor = (
-            features[:, 0] if self.visual_token == "cls" else self.network.forward_head(features, pre_logits=True)
-        )
-        return state
+        return self._state(self._features(hidden))
+
+    def tail_with_patches(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Image states (B, F) as `tail` gives them, and the states of all P patches (B, P, F).
+
+        The patches of a transformer are its tokens after the prefix tokens; those of a convolutional encoder the cells
+        of its last feature map, row by row, each put through the head as an image of one cell. Where the head is a mean
+        over the cells, as in MobileNetV2, the mean of the patches is the pooled state.
+        """
+        features = self._features(hidden)
+        return self._state(features), self._patches(features)
+
+    def _patches(self, features: Tensor) -> Tensor:
+        if features.ndim == 3:  # (B, tokens, F)
+            patches = features[:, int(getattr(self.network, "num_prefix_tokens", 0)) :]
+            norm = getattr(self.network, "fc_norm", None)
+            return patches if norm is None or self.visual_token == "cls" else norm(patches)
+        if str(getattr(self.network, "output_fmt", "NCHW")) == "NHWC":  # Swin
+            features = features.permute(0, 3, 1, 2)
+            cells = features.flatten(2).transpose(1, 2)[..., None, None, :]  # (B, P, 1, 1, C)
+        else:
+            cells = features.flatten(2).transpose(1, 2)[..., None, None]  # (B, P, C, 1, 1)
+        heads: Tensor = self.network.forward_head(cells.flatten(0, 1), pre_logits=True)  # (B * P, F)
+        return torch.unflatten(heads, 0, cells.shape[:2])
+
+    def _features(self, hidden: Tensor) -> Tensor:
+        whole = self._tail_features if self.frozen_stages else self.network.forward_features
+        features: Tensor = whole(hidden)
+        return features
+
+    def _state(self, features: Tensor) -> Tensor:
+        if self.visual_token == "cls":
+            return features[:, 0]
+        has_logits = self.visual_token == "logits"
+        return self.network.forward_head(features, pre_logits=not has_logits)  # type: ignore[no-any-return]
 
     def _tail_features(self, hidden: Tensor) -> Tensor:
         """What timm's `forward_features` would return, from the trunk's output."""
@@ -140,48 +178,41 @@ class VisionEncoder(nn.Module):
 
 
 def load_vision_network(
-    *, name: str, weights: Path | None, pretrained: bool, arguments: dict[str, Any] | None = None
+    *,
+    name: str,
+    weights: Path | None,
+    pretrained: bool,
+    arguments: dict[str, Any] | None = None,
+    classifier: bool = False,
 ) -> nn.Module:
-    """Create the timm encoder `name` without its classifier and load its weights.
+    """Create the timm encoder `name`, without its classifier unless asked for, and load its weights.
 
     Args:
         name: timm model name, for example ``"mobilenetv2_100"`` or ``"deit_base_distilled_patch16_224"``.
-        weights: a local ``.safetensors`` or ``.pth`` state dict; None for timm's own source.
+        weights: a local ``.safetensors`` or ``.pth`` state dict, or a folder as the hub has it, with
+            ``model.safetensors``; None for timm's own source.
         pretrained: let timm fetch or find the pre-trained weights; ignored when `weights` is given.
         arguments: further arguments of ``timm.create_model``, for example ``{"img_size": 448}``.
+        classifier: keep the classifier, of as many classes as `name` was trained on.
 
     Raises:
-        FileNotFoundError: `weights` does not exist.
+        FileNotFoundError: `weights` does not exist or holds none.
         RuntimeError: timm cannot reach the weights; the message says which file to put where.
         ValueError: timm has no such model, or the state dict does not fit it.
     """
     if ":" not in name and not timm.is_model(name):  # with a colon it names a source, such as hf-hub:…
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.0)
         raise ValueError(f"vision.name: got {name!r}, which timm does not have; the nearest are {', '.join(near)}")
+    settings = {**({} if classifier else {"num_classes": 0}), **(arguments or {})}
     if weights is not None:
-        if not weights.is_file():
-            raise FileNotFoundError(f"vision.weights: no file {weights}; give a .safetensors state dict for {name!r}")
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **(arguments or {}))
-        _load_weights(network, name, weights)
+        file = weights_file(weights, name)
+        network: nn.Module = timm.create_model(name, pretrained=False, **settings)
+        load_weights(network, name, file)
         return network
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0, **(arguments or {}))
+        with hub_or_cache() if pretrained else nullcontext():
+            return timm.create_model(name, pretrained=pretrained, **settings)
     except OSError as error:
         raise RuntimeError(
-            f"the weights of {name!r} cannot be fetched here ({type(error).__name__}); download its model.safetensors "
-            f"elsewhere and set vision.weights to that file"
+            f"the weights of {name!r} cannot be fetched here ({type(error).__name__}); {advice(name)}"
         ) from error
-
-
-def _load_weights(network: nn.Module, name: str, weights: Path) -> None:
-    state = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True)
-    try:
-        missing, unexpected = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # tensors of another size
-        raise ValueError(f"vision.weights: {weights.name} does not fit {name!r}: {error}") from error
-    foreign = [key for key in unexpected if not key.startswith(("classifier", "head", "fc"))]
-    if missing or foreign:
-        raise ValueError(
-            f"vision.weights: {weights.name} does not fit {name!r}: missing {missing[:3]}, unexpected {foreign[:3]}; "
-            "give the state dict of this very encoder"
-        )

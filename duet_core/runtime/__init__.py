@@ -22,10 +22,12 @@ from duet_core.runtime.scoring import (
     rank,
     score_candidates,
 )
-from duet_core.runtime.sessions import ProviderError
+from duet_core.runtime.sessions import CPU, CUDA, ProviderError
 from duet_core.runtime.text import FoundAttribute, Interpretation, PromptError, TextInterpreter, UnknownKey
 
 __all__ = [
+    "CPU",
+    "CUDA",
     "BlockView",
     "Bundle",
     "BundleError",

@@ -10,6 +10,8 @@ from pathlib import Path
 import onnxruntime
 
 CPU = ("CPUExecutionProvider",)
+CUDA = ("CUDAExecutionProvider", *CPU)
+"""What CUDA has no kernel for runs on the CPU."""
 
 
 class ProviderError(RuntimeError):
@@ -57,6 +59,8 @@ def open_session(
             f"{providers[0]} is not available; this ONNX Runtime has {onnxruntime.get_available_providers()}. "
             "For CUDA: pip uninstall onnxruntime, then pip install -r requirements/gpu.txt in the repository"
         )
+    if providers[0] == CUDA[0]:
+        onnxruntime.preload_dlls()  # the CUDA libraries that pip installs lie where the loader does not look
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or thread_count()
     options.inter_op_num_threads = 1

@@ -12,7 +12,11 @@ from torch import Tensor
 from duet_core.attributes import AttributeSchema
 
 Candidates = Literal["eq17", "disjoint"]
+ClassWeighting = Literal["linear", "squared", "softmax"]
+Distance = Literal["manhattan", "euclidean", "cosine"]
 
+_ROUNDING = 1e-12
+"""Cosine distances below it are of equal directions."""
 LEAST_PHOTOS = 4
 """Photos a class must have: those drawn when it is the only negative class of an anchor."""
 
@@ -57,8 +61,11 @@ class ContrastSampler:
     count as near as the nearest pair that can be told apart. Sim = 1 / Dist stays finite and every candidate keeps a
     probability above 0.
 
+    The variants of A.7: `distance` "euclidean" and "cosine" have √Σ(…)² and 1 - cos of the degrees for Dist;
+    `class_weighting` "linear" and "softmax" draw c- by Sim or e^Sim, c+ by Dist or e^Dist.
+
     Attributes:
-        distance: (C, C) float64 Dist of Eq. 18 with this floor.
+        distance: (C, C) float64 Dist of Eq. 18, or of its variant, with this floor.
     """
 
     def __init__(
@@ -69,6 +76,8 @@ class ContrastSampler:
         degree: Tensor,
         images_of_class: Sequence[Tensor],
         candidates: Candidates = "eq17",
+        class_weighting: ClassWeighting = "squared",
+        distance: Distance = "manhattan",
     ) -> None:
         """Compute the tables.
 
@@ -79,13 +88,26 @@ class ContrastSampler:
             images_of_class: for each class its training photos as data set rows, at least 4.
             candidates: "eq17" for negatives as in Eqs. 16 and 17; "disjoint" as in the authors' code, where c- shares
                 no attribute of the target's prompt set with c.
+            class_weighting, distance: Eqs. 18-20 or their variants, see the class.
 
         Raises:
             ValueError: the shapes do not belong together, a class has fewer than 4 photos or one twice, or an unknown
                 switch.
         """
-        _check(schema, present, degree, images_of_class, candidates)
-        self.distance = _distance(degree)
+        _check(schema, present, degree, images_of_class)
+        for name, value, allowed in (
+            ("candidates", candidates, Candidates),
+            ("class_weighting", class_weighting, ClassWeighting),
+            ("distance", distance, Distance),
+        ):
+            if value not in get_args(allowed):
+                raise ValueError(f"got {name} {value!r}; allowed are {', '.join(get_args(allowed))}")
+        self.distance = _distance(degree, distance)
+        self._is_softmax = class_weighting == "softmax"
+        self._far = (
+            self.distance.square() if class_weighting == "squared" else self.distance
+        )  # (C, C) c+ is drawn by it
+        self._near = 1 / self._far  # (C, C) c- is
         self._present = present
         self._set_of = torch.tensor(schema.prompt_index)  # (A,)
         self._negative_of = _negative_table(schema, present, candidates)  # (k, C, C)
@@ -122,9 +144,8 @@ class ContrastSampler:
         negatives = self.negative_candidates(class_index, target)
         anchor = (positives.any(dim=1) & negatives.any(dim=1)).nonzero().squeeze(1)  # (M,)
         own, asked = class_index[anchor], target[anchor]
-        squared = self.distance[own].square()  # (M, C)
-        like = _draw(squared * positives[anchor], generator)  # (M,) c+, Eq. 20
-        first, second = _draw_two(negatives[anchor] / squared, generator)  # (M,) each, c-, Eq. 19
+        like = _draw(self._weight(self._far[own], positives[anchor]), generator)  # (M,) c+, Eq. 20
+        first, second = self._draw_two(self._near[own], negatives[anchor], generator)  # (M,) each, c-, Eq. 19
         other = [self._draw_attribute(own, asked, rival, generator) for rival in (first, second)]
         return Partners(
             anchor=anchor,
@@ -158,6 +179,20 @@ class ContrastSampler:
             )
         return self._shuffled(class_index, 1, generator, without=itself).squeeze(1)
 
+    def _weight(self, value: Tensor, candidates: Tensor) -> Tensor:
+        """Weights (M, C) of the candidates (M, C), 0 for others, from Sim or Dist (M, C), squared where asked for."""
+        if not self._is_softmax:
+            return value * candidates
+        barred = value.masked_fill(~candidates, -torch.inf)
+        return (barred - barred.amax(dim=1, keepdim=True)).exp()  # the largest is 1: e^Sim alone may overflow
+
+    def _draw_two(self, value: Tensor, candidates: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Two candidates (M,) without replacement; twice the same where the row has only one."""
+        first = _draw(self._weight(value, candidates), generator)
+        rest = candidates.scatter(1, first[:, None], False)  # (M, C)
+        alone = ~rest.any(dim=1, keepdim=True)
+        return first, _draw(self._weight(value, torch.where(alone, candidates, rest)), generator)
+
     def _draw_attribute(self, own: Tensor, asked: Tensor, rival: Tensor, generator: torch.Generator) -> Tensor:
         """a_t- (M,): an attribute of the target's set present in the rival class and not in the anchor's (Eq. 17)."""
         same_set = self._set_of[asked][:, None] == self._set_of  # (M, A)
@@ -181,17 +216,13 @@ class ContrastSampler:
         return photos.gather(1, keys.topk(count, dim=1, largest=False).indices)
 
 
-def _check(
-    schema: AttributeSchema, present: Tensor, degree: Tensor, images_of_class: Sequence[Tensor], candidates: str
-) -> None:
+def _check(schema: AttributeSchema, present: Tensor, degree: Tensor, images_of_class: Sequence[Tensor]) -> None:
     classes = len(images_of_class)
     if present.shape != (classes, len(schema)) or degree.shape != present.shape or present.dtype != torch.bool:
         raise ValueError(
             f"got present {tuple(present.shape)} {present.dtype}, degree {tuple(degree.shape)}, photos of {classes} "
             f"classes, {len(schema)} attributes; expected (C, A) torch.bool, (C, A), C and A, such as C 100, A 312"
         )
-    if candidates not in get_args(Candidates):
-        raise ValueError(f"got candidates {candidates!r}; allowed are {', '.join(get_args(Candidates))}")
     for row, images in enumerate(images_of_class):
         if len(set(images.tolist())) < max(LEAST_PHOTOS, len(images)):
             raise ValueError(
@@ -200,9 +231,18 @@ def _check(
             )
 
 
-def _distance(degree: Tensor) -> Tensor:
-    """Dist (C, C) float64: the sum over the attributes of |difference of degrees| (Eq. 18), floored above 0."""
-    distance = torch.cdist(degree.double(), degree.double(), p=1)
+def _distance(degree: Tensor, kind: Distance) -> Tensor:
+    """Dist (C, C) float64: the sum over the attributes of |difference of degrees| (Eq. 18) or a variant of it, floored
+    above 0.
+    """
+    rows = degree.double()
+    if kind == "cosine":
+        unit = torch.nn.functional.normalize(rows, dim=1)
+        distance = 1 - unit @ unit.T
+        distance = distance.masked_fill(distance < _ROUNDING, 0.0)
+    else:
+        exact = "donot_use_mm_for_euclid_dist"  # which would round small distances away
+        distance = torch.cdist(rows, rows, p=1 if kind == "manhattan" else 2, compute_mode=exact)
     apart = distance[distance > 0]
     return distance.clamp(min=float(apart.min()) if apart.numel() else 1.0)
 
@@ -224,11 +264,3 @@ def _draw(weight: Tensor, generator: torch.Generator) -> Tensor:
     if not len(weight):
         return torch.empty(0, dtype=torch.int64)
     return torch.multinomial(weight, 1, generator=generator).squeeze(1)
-
-
-def _draw_two(weight: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Two columns (M,) without replacement; twice the same where the row has only one of positive weight."""
-    first = _draw(weight, generator)
-    rest = weight.scatter(1, first[:, None], 0)  # (M, X)
-    alone = rest.sum(dim=1, keepdim=True) == 0
-    return first, _draw(torch.where(alone, weight, rest), generator)

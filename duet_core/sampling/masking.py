@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-Weighting = Literal["linear", "random", "minmax"]
+Weighting = Literal["linear", "random", "minmax", "squared", "softmax"]
 
 
 class TargetSampler:
@@ -31,7 +31,8 @@ class TargetSampler:
             present: (C, A) bool, the attribute sets of the training classes and of no others.
             weighting: "linear" weighs an attribute by 1 / (number of classes that have it), as Eq. 2 does; "random"
                 weighs all alike; "minmax" stretches the linear weights of each class to 0…1 as the authors' code
-                does, so that the class's most frequent attributes are never asked (all alike where they tie).
+                does, so that the class's most frequent attributes are never asked (all alike where they tie);
+                "squared" weighs by w_j² and "softmax" by e^{w_j}, the non-linear variants of A.7.
 
         Raises:
             ValueError: not a (C, A) boolean tensor, an unknown weighting, or a class without any attribute.
@@ -72,13 +73,19 @@ def _weights(present: Tensor, weighting: Weighting) -> Tensor:
     rarity = 1 / held.sum(dim=0).clamp(min=1)  # (A,) w_j of Eq. 2; the clamp only touches attributes no class has
     if weighting == "linear":
         return held * rarity
+    if weighting == "squared":
+        return held * rarity.square()
+    if weighting == "softmax":
+        return held * rarity.exp()  # w_j is at most 1
     low = rarity.expand_as(held).masked_fill(~present, torch.inf).amin(dim=1, keepdim=True)  # (C, 1)
     stretched = held * (rarity - low)  # the class's range cancels when the row is normalised
     tied = stretched.sum(dim=1, keepdim=True) == 0  # the authors' 0/0
     return torch.where(tied, held, stretched)
 
 
-def prune(present: Tensor, target: Tensor, ratio: float, generator: torch.Generator) -> Tensor:
+def prune(
+    present: Tensor, target: Tensor, ratio: float, generator: torch.Generator, only: Tensor | None = None
+) -> Tensor:
     """Drop a share of each sentence's attributes other than its target (random attribute pruning).
 
     Of the n - 1 other present attributes exactly round(ratio · (n - 1)) are dropped (half to even), every subset of
@@ -89,22 +96,26 @@ def prune(present: Tensor, target: Tensor, ratio: float, generator: torch.Genera
         target: (B,) int64 the attribute that stays.
         ratio: share r to drop, 0…1; the paper has 0.5.
         generator: the source of randomness.
+        only: (b,) rows wanted, when not all are: what is drawn is the same.
 
     Returns:
-        (B, A) bool, the attributes kept: a subset of `present` with the target in it.
+        (B, A) or (b, A) bool, the attributes kept: a subset of `present` with the target in it.
 
     Raises:
         ValueError: the ratio is outside 0…1, or a target is not present.
     """
     if not 0 <= ratio <= 1:
         raise ValueError(f"got ratio {ratio}; allowed is 0…1, for example 0.5")
+    keys = torch.rand(present.shape, generator=generator)  # (B, A)
+    if only is not None:
+        present, target, keys = present[only], target[only], keys[only]
     others = present.scatter(1, target[:, None], False)  # (B, A)
     count = others.sum(dim=1, keepdim=True)  # (B, 1) n - 1
     absent = (~present.gather(1, target[:, None]).squeeze(1)).nonzero().flatten()
     if absent.numel():
         row = int(absent[0])
         raise ValueError(f"row {row}: target {int(target[row])} is not present; a target is one of the class's own")
-    keys = torch.rand(present.shape, generator=generator).masked_fill(~others, torch.inf)
+    keys = keys.masked_fill(~others, torch.inf)
     rank = keys.argsort(dim=1, stable=True).argsort(dim=1)  # (B, A) 0…n-2 over the others, in random order
     dropped = rank < (ratio * count.to(torch.float64)).round()
     return present & ~dropped

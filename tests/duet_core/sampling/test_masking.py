@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -48,7 +51,15 @@ def test_minmax_never_asks_the_most_frequent_and_is_uniform_on_ties() -> None:
     assert torch.allclose(TargetSampler(present=three, weighting="minmax").probabilities[0], scaled / scaled.sum())
 
 
-@pytest.mark.parametrize("weighting", ["linear", "random", "minmax"])
+@pytest.mark.parametrize(("weighting", "of"), [("squared", lambda w: w * w), ("softmax", math.exp)])
+def test_the_non_linear_variants_of_a_7_equal_the_loop(weighting: Weighting, of: Callable[[float], float]) -> None:
+    probabilities, table = TargetSampler(present=PRESENT, weighting=weighting).probabilities, PRESENT.tolist()
+    for row in range(len(PRESENT)):
+        weights = [of(1 / sum(c[a] for c in table)) if table[row][a] else 0.0 for a in range(len(table[0]))]
+        assert probabilities[row].tolist() == pytest.approx([weight / sum(weights) for weight in weights])
+
+
+@pytest.mark.parametrize("weighting", ["linear", "random", "minmax", "squared", "softmax"])
 def test_draws_follow_the_probabilities(weighting: Weighting) -> None:
     sampler = TargetSampler(present=PRESENT, weighting=weighting)
     draws = 20_000
@@ -70,8 +81,8 @@ def test_draws_repeat_with_the_seed() -> None:
 def test_refuses_a_class_without_attributes_and_unknown_switches() -> None:
     with pytest.raises(ValueError, match=r"rows \[1\] have no present attribute"):
         TargetSampler(present=torch.tensor([[True], [False]]))
-    with pytest.raises(ValueError, match="allowed are linear, random, minmax"):
-        TargetSampler(present=PRESENT, weighting="squared")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="allowed are linear, random, minmax, squared, softmax"):
+        TargetSampler(present=PRESENT, weighting="cubic")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"expected \(C, A\) torch.bool"):
         TargetSampler(present=PRESENT.float())
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from duet_core.experiment import Experiment
-from duet_core.trainer import Processes, Trainer
+from duet_core.processes import Processes
+from duet_core.trainer import Trainer
 from tests.duet_core.tiny_world import TinyWorld
 
 
@@ -21,7 +22,8 @@ class SameImages:
 
     side: int = 32
 
-    def train_batch(self, rows: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def train_batch(self, rows: Tensor, generator: torch.Generator, own: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        rows = rows if own is None else rows[own]
         return torch.stack(
             [torch.randn(3, self.side, self.side, generator=torch.Generator().manual_seed(r)) for r in rows.tolist()]
         )

@@ -164,3 +164,20 @@ def test_grounding_indices_belong_together(experiment: Experiment, sizes: dict[s
             assert not present[rival, target]
     shown = grounding.image[masked:].tolist()
     assert shown == list(range(plan.anchors, len(plan.photos)))
+
+
+def test_without_attribute_contrast_no_partner_is_drawn_and_nothing_else_changes(tiny_world: TinyWorld) -> None:
+    made = [tiny_world.experiment(loss__lambda_acl=weight) for weight in (0.0, 0.001)]
+    alone, plain = (one.planner(one.split("test")) for one in made)
+    few = alone.plan(torch.arange(8), "CSG", generator(4))
+    every = plain.plan(torch.arange(8), "CSG", generator(4))
+    asked = planner(made[0], "test").plan(torch.arange(8), "CSG", generator(4))  # whose default is that of λ_acl > 0
+    assert few.grounding is not None
+    assert every.grounding is not None
+    assert asked.grounding is not None
+    assert few.photos.tolist() == alone.train_rows[:8].tolist()
+    assert len(few.grounding.sentences) == 8 < len(every.grounding.sentences)
+    assert few.grounding.skipped == len(few.grounding.acl_anchor) == 0
+    assert torch.equal(few.grounding.degree, every.grounding.degree)  # the targets are drawn first
+    assert torch.equal(every.photos, asked.photos)
+    assert torch.equal(every.grounding.sentences.input_ids, asked.grounding.sentences.input_ids)

@@ -41,7 +41,7 @@ import sys, torch
 from pathlib import Path
 from tests.duet_core.training.gradients import gradients_of
 from tests.duet_core.tiny_world import TinyWorld
-from duet_core.trainer import Processes
+from duet_core.processes import Processes
 torch.distributed.init_process_group("gloo")
 processes = Processes(rank=torch.distributed.get_rank(), world=2)
 out = Path(sys.argv[2])

@@ -19,7 +19,8 @@ from duet_core.commands.train import _start_processes
 from duet_core.config import ConfigError
 from duet_core.experiment import Experiment
 from duet_core.image_source import ImageSource
-from duet_core.trainer import Processes, Trainer, build_schedule, parameter_groups
+from duet_core.processes import Processes
+from duet_core.trainer import Trainer, build_schedule, parameter_groups
 from tests.duet_core.tiny_world import TinyWorld
 from tests.duet_core.training.gradients import gradients_of
 
@@ -194,8 +195,8 @@ def test_processes_exchange_gradients_once_a_group(tiny_world: TinyWorld, tmp_pa
     experiment = tiny_world.experiment(
         optimizer__batch_size=2, optimizer__accumulation=3, optimizer__epochs=1, optimizer__schedule="constant"
     )
-    made = trainer(experiment, tmp_path, processes=Processes(rank=0, world=2))
-    assert isinstance(made._forward, DistributedDataParallel)
+    made = trainer(experiment, tmp_path)
+    made._forward = DistributedDataParallel(made.task, find_unused_parameters=True)
     exchanged: list[bool] = []
     made._forward.register_forward_pre_hook(lambda model, _: exchanged.append(bool(model.require_backward_grad_sync)))
     made.fit()
@@ -211,7 +212,7 @@ def test_each_process_has_its_own_device_before_nccl_starts(monkeypatch: pytest.
     monkeypatch.setattr("torch.cuda.set_device", lambda device: calls.append(("device", device)))
     monkeypatch.setattr("torch.distributed.init_process_group", lambda kind: calls.append(("group", kind)))
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 3)
-    assert _start_processes() == (Processes(rank=3, world=4), torch.device("cuda:3"))
+    assert _start_processes() == (Processes(rank=3, world=4, local=3), torch.device("cuda:3"))
     assert calls == [("device", 3), ("group", "nccl")]
 
 
@@ -284,10 +285,6 @@ def test_a_checkpoint_of_another_run_is_refused_by_field(tiny_world: TinyWorld, 
         with pytest.raises(CheckpointError, match=field):
             trainer(tiny_world.experiment(**change), tmp_path).fit()
     trainer(tiny_world.experiment(run__log_every=5, run__seeds=[4]), tmp_path).fit(stop_after=1)
-    other = trainer(tiny_world.experiment(), tmp_path)
-    other._processes = Processes(rank=0, world=2)
-    with pytest.raises(CheckpointError, match="was written by 1 processes, this run has 2"):
-        other.fit()
 
 
 def test_a_finished_run_is_not_trained_again(tiny_world: TinyWorld, tmp_path: Path) -> None:
@@ -329,16 +326,38 @@ def test_the_trunk_stays_in_evaluation_mode_while_training(tiny_world: TinyWorld
     assert not [key for key in changed if key.startswith(frozen)]
 
 
-def test_processes_share_out_the_batches_of_an_epoch(tiny_world: TinyWorld, tmp_path: Path) -> None:
-    experiment = tiny_world.experiment(optimizer__batch_size=4)
-    whole = trainer(experiment, tmp_path)._epoch(0)
-    made = trainer(experiment, tmp_path)
-    shares = []
-    for rank in range(3):
-        made._processes = Processes(rank=rank, world=3)
-        shares.append(made._epoch(0))
-    assert [len(share) for share in shares] == [2, 2, 2]
-    assert all(torch.equal(shares[i % 3][i // 3], whole[i]) for i in range(6))
+def test_a_step_of_several_processes_is_that_of_one_with_their_batch(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    single = trainer(tiny_world.experiment(optimizer__batch_size=8), tmp_path / "one")
+    made = trainer(tiny_world.experiment(optimizer__batch_size=4), tmp_path / "two")
+    made._begun = 2
+    assert all(torch.equal(a, b) for a, b in zip(made._epoch(0), single._epoch(0), strict=True))
+    assert made.steps == 2 * single.steps  # as laid out for a single process
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, r"4 anchors, 4 of them with a sentence, which 9 processes cannot share; allowed are 1…4"),
+        ({"sampling__csg_anchors": 2}, r"4 anchors, 2 of them with a sentence, .* allowed are 1…2 \(begun with 1"),
+    ],
+)
+def test_more_processes_than_a_step_has_anchors_are_refused(
+    tiny_world: TinyWorld, tmp_path: Path, changes: dict[str, int], said: str
+) -> None:
+    made = trainer(tiny_world.experiment(optimizer__batch_size=4, **changes), tmp_path)
     made._processes = Processes(rank=0, world=9)
-    with pytest.raises(ValueError, match=r"an epoch has 6 batches for 9 processes; .*optimizer\.batch_size"):
-        made._epoch(0)
+    with pytest.raises(ValueError, match=said):
+        made._check_shares(4)
+
+
+def test_a_run_of_several_processes_of_an_earlier_version_is_refused(tiny_world: TinyWorld, tmp_path: Path) -> None:
+    experiment = tiny_world.experiment()
+    made = trainer(experiment, tmp_path)
+    made.fit(stop_after=1)
+    state = torch.load(made.checkpoint, weights_only=True)
+    del state["begun"]
+    torch.save(state, made.checkpoint)
+    trainer(experiment, tmp_path).fit(stop_after=1)  # of a single process it goes on
+    torch.save(state | {"world": 2}, made.checkpoint)
+    with pytest.raises(CheckpointError, match="written by 2 processes of an earlier version"):
+        trainer(experiment, tmp_path)
