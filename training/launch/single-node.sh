@@ -24,6 +24,8 @@ processes=${PROCESSES:-$((devices > 0 ? devices : 1))}
 cores=$(($(nproc) / processes))
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((cores > 0 ? cores : 1))}
 export PYTHONPATH=$repository${PYTHONPATH:+:$PYTHONPATH}
+# Otherwise torch keeps the addresses of died processes in one store over all restarts, and new ones may call them.
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 
 exec "$python" -m torch.distributed.run --standalone \
     --nproc-per-node "$processes" --max-restarts "${RESTARTS:-3}" \
