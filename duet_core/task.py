@@ -137,7 +137,7 @@ class DuetTask(nn.Module):
             with _without_autocast(v):
                 losses["con"] = class_contrast(projected, label, plan.positive, self.config.tau)
             losses["loss"] = losses["loss"] + self.config.lambda_con * losses["con"]
-        return cast(Losses, losses)
+        return losses
 
     def _ground(self, plan: StepPlan, grounding: Grounding, images: ImageStates) -> Losses:
         """L_CSG = L_zsl + λ_cmr L_cmr + λ_acl L_acl (Eqs. 14, 21)."""
@@ -162,7 +162,7 @@ class DuetTask(nn.Module):
             if plan.share is not None:
                 losses["acl"] = plan.share.partners * losses["acl"]
             losses["loss"] = losses["loss"] + self.config.lambda_acl * losses["acl"]
-        return cast(Losses, losses)
+        return losses
 
     def _reconstruct(self, grounding: Grounding, text: Tensor) -> Tensor:
         sentence, position = grounding.sentences.masked_positions()
