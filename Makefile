@@ -39,7 +39,7 @@ venv-serve: $(SERVE_STAMP) ## build what `make serve` needs, and stop there: no 
 ##### tests
 
 .PHONY: test
-test: $(TEST_STAMP) redis lint types ## everything CI runs: lint, types, every test
+test: $(TEST_STAMP) redis chromium lint types ## everything CI runs: lint, types, every test
 	@$(BIN)/python -m pytest
 
 .PHONY: check
@@ -63,6 +63,10 @@ format: $(TEST_STAMP) ## put the code into ruff's format, imports sorted
 .PHONY: redis
 redis: # the tests start servers of their own; here only the program is put on the machine
 	@deploy/ensure-redis.sh
+
+.PHONY: chromium
+chromium: # for the tests of the page
+	@deploy/ensure-chromium.sh
 
 .PHONY: venv-test
 venv-test: $(TEST_STAMP) ## build what `make test` needs, and stop there: torch, about 6 GB
