@@ -35,7 +35,12 @@ async function look() {
     pill(error.status === 0 ? words.unreachable : words.notReady, "bad");
     wait = LOOK_AGAIN;
   }
-  timer = setTimeout(look, document.hidden ? 4 * wait : wait);
+  lookIn(document.hidden ? 4 * wait : wait);
+}
+
+function lookIn(wait) {
+  clearTimeout(timer);
+  timer = setTimeout(look, wait);
 }
 
 /** The figures of the first view, and what the other parts wait for. */
@@ -59,7 +64,10 @@ async function begin() {
 }
 
 export function startStatus() {
-  hear("stale", stale);
+  hear("stale", (seconds) => {
+    stale(seconds);
+    if (seconds !== null) lookIn(LOOK_AGAIN);
+  });
   hear("gate", (closed) => {
     gate = closed;
     if (closed) pill(words.keyNeeded, "bad");
