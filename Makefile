@@ -52,11 +52,12 @@ smoke: ## start the whole stack, break it, see that nothing is lost, take it dow
 
 .PHONY: test
 test: $(TEST_STAMP) redis chromium lint types ## everything CI runs: lint, types, every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -m "not slow" -n auto
+	@$(BIN)/python -m pytest -m slow
 
 .PHONY: check
 check: $(TEST_STAMP) lint types ## lint, types and the quick tests, in less than two minutes
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n auto
 
 .PHONY: lint
 lint: $(TEST_STAMP) ## ruff: rules and format
