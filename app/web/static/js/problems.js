@@ -54,7 +54,7 @@ function retry(box, error, { retry: work, auto }) {
   const go = button(words.tryAgain, () => again(box, work));
   if (!error.retryAfter) return [go];
   let left = error.retryAfter;
-  const told = make("span", { class: "countdown", role: "timer" }, words.againIn(left, auto));
+  const told = make("span", { class: "countdown", role: "timer", "aria-live": "off" }, words.againIn(left, auto));
   counting.set(
     box,
     setInterval(() => {
