@@ -182,13 +182,17 @@ class AsyncDuetClient:
         *,
         seen: bool | None = None,
         hidden: bool = False,
+        q: str | None = None,
         limit: int = PAGE,
         offset: int = 0,
         space: str = DEFAULT_SPACE,
         as_of: int | None = None,
     ) -> ClassPage:
-        """One page of classes, seen ones first; `hidden` asks for the seen ones that the space leaves out instead."""
-        call = class_calls.list_classes(seen, hidden, limit=limit, offset=offset, space=space, as_of=as_of)
+        """One page of classes, seen ones first; `hidden` asks for the seen ones that the space leaves out instead.
+
+        `q` is looked for in labels and ids, upper case or not.
+        """
+        call = class_calls.list_classes(seen, hidden, q=q, limit=limit, offset=offset, space=space, as_of=as_of)
         return await self._ask(call)
 
     async def classes(

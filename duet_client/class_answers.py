@@ -93,6 +93,12 @@ class StoredClass(ClassSummary, Tagged):
     near_duplicates: list[NearDuplicate]
 
 
+class DryRun(StoredClass):
+    """A class as it would be stored, with the degrees of all attributes."""
+
+    degrees: list[Degree]
+
+
 class ChangedClass(ClassSummary, Tagged):
     """A class just replaced or changed; `interpretation` is that of a new description."""
 

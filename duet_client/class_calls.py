@@ -14,6 +14,7 @@ from duet_client.class_answers import (
     ClassDetail,
     ClassPage,
     DeletedClass,
+    DryRun,
     Imported,
     Log,
     SpaceList,
@@ -38,8 +39,9 @@ def get_class(class_id: str, **query: Any) -> Call[ClassDetail]:
 def add_class(new: NewClass, dry_run: bool, space: str) -> Call[StoredClass]:
     """POST /classes."""
     body = new.model_dump(exclude_none=True)
+    answer = DryRun if dry_run else StoredClass
     query = {"space": space, "dry_run": "true" if dry_run else None}
-    return Call(method="POST", path="/classes", answer=StoredClass, query=query, body=body, repeatable=dry_run)
+    return Call(method="POST", path="/classes", answer=answer, query=query, body=body, repeatable=dry_run)
 
 
 def replace_class(new: NewClass, if_match: str | None, space: str) -> Call[ChangedClass]:

@@ -241,10 +241,14 @@ class NewClassAnswer(ClassSummary):
     revision: int
     interpretation: Interpretation
     near_duplicates: list[NearDuplicate] = Field(description="Classes that photos can hardly tell from this one.")
-    degrees: list[Degree] | None = Field(
-        default=None,
-        description="After a dry run: all attributes in schema order with the degrees that would be stored, those "
-        "filled in too. Corrected, they can be sent as `attributes`.",
+
+
+class DryRun(NewClassAnswer):
+    """A class as it would be stored."""
+
+    degrees: list[Degree] = Field(
+        description="All attributes in schema order with the degrees that would be stored, those filled in too. "
+        "Corrected, they can be sent as `attributes`."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.answers import ClassDetail, ClassList, ClassSummary, Degree, NearDuplicate, NewClassAnswer
+from app.api.answers import ClassDetail, ClassList, ClassSummary, Degree, DryRun, NearDuplicate, NewClassAnswer
 from app.api.bodies import json_body, read_json
 from app.api.deps import NOW, Actor, AtMoment, ClassId, Space, TheService, class_row, snapshot_of
 from app.api.descriptions import Described, NewClass, describe
@@ -41,7 +41,8 @@ class Wanted:
     summary="Register a class",
     status_code=201,
     openapi_extra=json_body(NewClass),
-    responses={200: {"description": "With `dry_run=true`: what would be stored.", "model": NewClassAnswer}},
+    response_model=NewClassAnswer,
+    responses={200: {"description": "With `dry_run=true`: what would be stored.", "model": DryRun}},
 )
 async def register(
     request: Request,
@@ -52,12 +53,12 @@ async def register(
     dry_run: Annotated[
         bool, Query(description="Interpret and check only: nothing is stored, the answer is 200.")
     ] = False,
-) -> NewClassAnswer:
+) -> NewClassAnswer | Response:
     """Register an unseen class by a vector, by named attributes or by a sentence. It can be recognised at once.
 
     The answer says how the description was understood: attributes with degrees, words not used, and prompt sets
     that were filled in. To correct it, PUT the class with the attributes as a mapping; or ask with
-    `dry_run=true` first: the same answer with status 200 and the revision as it is, and nothing is stored.
+    `dry_run=true` first: the same answer with status 200, the revision as it is and all degrees; nothing is stored.
     """
     data = await read_json(request, service.settings)
     described = await asyncio.to_thread(describe, data, service)
@@ -80,17 +81,17 @@ async def register(
 
 async def _dry_run(
     described: Described, similar: list[NearDuplicate], service: Service, space: str, response: Response
-) -> NewClassAnswer:
+) -> Response:
     """What registering would answer, refusals included, from the snapshot; the store is not asked."""
     snapshot = await snapshot_of(service, space, response)
     if described.record.id in snapshot.records:
         detail = f"Space {space!r} already has a class {described.record.id!r}; registering it would be refused."
         raise Problem("class-exists", detail, {"got": described.record.id})
-    response.status_code = 200
+    answer = _answer(described, similar, version=0, revision=snapshot.revision)
     degrees = zip(service.bundle.schema.keys, described.record.vector(), strict=True)
-    return _answer(described, similar, version=0, revision=snapshot.revision).model_copy(
-        update={"degrees": [Degree(key=key, degree=float(degree)) for key, degree in degrees]}
-    )
+    all_of_them = [Degree(key=key, degree=float(degree)) for key, degree in degrees]
+    dry = DryRun(**dict(answer), degrees=all_of_them)
+    return Response(dry.model_dump_json(), media_type="application/json", headers=dict(response.headers))
 
 
 def _answer(described: Described, similar: list[NearDuplicate], *, version: int, revision: int) -> NewClassAnswer:

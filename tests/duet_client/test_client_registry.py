@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from duet_client import AsyncDuetClient, BadRequest, ClassChange, Conflict, DuetClient, NewClass, NotFound
+from duet_client import AsyncDuetClient, BadRequest, ClassChange, Conflict, DryRun, DuetClient, NewClass, NotFound
 from duet_core.cli import main
 from tests.service_process import ServiceProcess
 from tests.tiny_bundle import ALL_BLUE, SCHEMA, SEEN, degrees, picture_bytes
@@ -107,12 +107,15 @@ def test_what_is_not_named_in_a_change_stays_and_none_is_a_value(ask: Ask, space
     assert ask("update_class", seen, ClassChange(hidden=True), space=space).hidden
     assert seen not in [found.id for found in ask("class_page", space=space).classes]
     assert [found.id for found in ask("class_page", hidden=True, space=space).classes] == [seen]
+    assert [found.id for found in ask("class_page", q="LUE-b", space=space).classes] == ["blue-bird"]
 
 
 def test_a_dry_run_stores_nothing(ask: Ask, space: str) -> None:
     ask("add_class", BLUE, space=space)
     tried = ask("add_class", VECTOR, dry_run=True, space=space)
     assert (tried.version, tried.revision) == (0, 1)
+    assert isinstance(tried, DryRun)
+    assert [row.key for row in tried.degrees] == list(SCHEMA.keys)
     assert [near.class_id for near in tried.near_duplicates] == ["blue-bird"]
     with pytest.raises(NotFound):
         ask("get_class", "vector-bird", space=space)

@@ -71,7 +71,7 @@ def test_a_dry_run_interprets_and_stores_nothing(client: httpx.Client, space: st
     where = {"space": space}
     body = without(new(prompt="a small bird with a blue crown, blue wings and pointed ears"), "attributes")
     dry = client.post("/classes", params=where | {"dry_run": True}, json=body)
-    assert (dry.status_code, dry.json()["revision"]) == (200, 0)
+    assert (dry.status_code, dry.json()["revision"], dry.headers["x-registry-revision"]) == (200, 0, "0")
     assert "location" not in dry.headers
     assert dry.json()["interpretation"]["parts_not_known"] == ["ear"]
     assert client.get("/classes/blue-bird", params=where).status_code == 404
@@ -79,7 +79,10 @@ def test_a_dry_run_interprets_and_stores_nothing(client: httpx.Client, space: st
 
     stored = client.post("/classes", params=where, json=body)
     assert stored.status_code == 201
-    assert without(stored.json(), "revision", "version") == without(dry.json(), "revision", "version")
+    assert without(stored.json(), "revision", "version") == without(dry.json(), "revision", "version", "degrees")
+    shown = client.get("/classes/blue-bird", params=where).json()["attributes"]
+    assert [row["key"] for row in dry.json()["degrees"]] == [row["key"] for row in shown]
+    assert [row["degree"] for row in dry.json()["degrees"]] == pytest.approx([row["degree"] for row in shown])
     assert (dry.json()["version"], stored.json()["version"]) == (0, 1)
     again = client.post("/classes", params=where | {"dry_run": True}, json=body)
     assert (again.status_code, again.json()["type"]) == (409, "/problems/class-exists")
@@ -123,6 +126,28 @@ def test_list_get_delete(client: httpx.Client, space: str) -> None:
     gone = client.delete("/classes/a-bird", params=where)
     assert (gone.status_code, gone.json()["type"]) == (404, "/problems/class-not-found")
     assert client.get("/classes", params=where).json()["revision"] == 3
+
+
+def test_searching_by_name(client: httpx.Client, space: str) -> None:
+    where = {"space": space}
+    for name, label in (("blue-bird", "Blue Bird"), ("dodo", "Great Grey"), ("big-grey", "Émeu")):
+        client.post("/classes", params=where, json=new(id=name, label=label)).raise_for_status()
+
+    def found(**query: str | bool | int) -> tuple[list[str], int]:
+        page = client.get("/classes", params={"space": space} | query).raise_for_status().json()
+        return [entry["id"] for entry in page["classes"]], page["total"]
+
+    assert found(q=" GREY ") == (["dodo", "big-grey"], 2)
+    assert found(q="grey", limit=1, offset=1) == (["big-grey"], 2)
+    assert found(q="éMEU") == (["big-grey"], 1)
+    assert found(q="bird", seen=True) == (list(SEEN), len(SEEN))
+    assert found(q="bird", seen=False) == (["blue-bird"], 1)
+    assert found(q="nothing") == ([], 0)
+    assert found(q="", seen=False) == found(seen=False)
+    client.patch("/classes/red-bird", params=where, json={"hidden": True}).raise_for_status()
+    assert found(q="RED-B", hidden=True) == (["red-bird"], 1)
+    assert found(q="blue", hidden=True) == ([], 0)
+    assert client.get("/classes", params=where | {"q": "x" * 121}).status_code == 422
 
 
 def test_an_id_is_free_again_after_delete(client: httpx.Client, space: str) -> None:

@@ -66,7 +66,7 @@ class Visit:
         self.page.wait_for_selector("#facts > div:nth-child(3)")
 
     def keep(self, state: str) -> None:
-        """Keep a screenshot of what the window shows, and of the whole page; a state has no axe violations."""
+        """Keep screenshots; a state has no axe violation, and nothing wider than the window."""
         SHOTS.mkdir(parents=True, exist_ok=True)
         for scheme in ("dark", "light"):
             self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

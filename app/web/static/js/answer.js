@@ -1,6 +1,6 @@
 // The photo is judged: the decision and the ranked classes, drawn again whenever something changes.
 import { ask, photoForm } from "./api.js";
-import { announce, bar, find, glide, make, percent } from "./dom.js";
+import { announce, bar, calm, find, glide, make, percent } from "./dom.js";
 import { choose, shrink } from "./photo.js";
 import { clearProblem, showProblem } from "./problems.js";
 import { hear, state, tell } from "./state.js";
@@ -9,6 +9,7 @@ import { words } from "./words.js";
 
 const ASKED = 20; // classes asked for
 const FEW = 5; // classes shown at first
+const NARROW = 820; // px, as in the style sheets: the photo stands above the answer
 let asked = 0; // only the newest question may draw its answer
 let all = false;
 
@@ -35,7 +36,7 @@ export async function judge({ fresh = false } = {}) {
       find("result").hidden = true;
       find("empty").hidden = false;
     }
-    showProblem(find("photo-problem"), error, { retry: () => judge({ fresh }), auto: true, shrink: () => refit(photo, error) });
+    showProblem(find("photo-problem"), error, { retry: () => judge({ fresh }), auto: true, look: fresh, shrink: () => refit(photo, error) });
   } finally {
     if (mine === asked) {
       find("frame").classList.remove("busy");
@@ -136,8 +137,11 @@ export function compare(id) {
 
 /** After a class was stored: say where it stands for this photo. */
 export async function judgeAgain(label, id) {
+  const before = state.result?.predictions[0].class_id;
   state.added = id;
+  if (before !== id) state.versus = before; // why it is this now, and no longer that
   openTab("answer", { focus: true });
+  if (innerWidth <= NARROW) find("panels").parentElement.scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
   await judge();
   if (!state.result) return;
   const rank = state.result.predictions.findIndex((prediction) => prediction.class_id === id);

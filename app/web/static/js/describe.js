@@ -137,7 +137,7 @@ async function save(event) {
       announce(words.stored(body.label));
     }
   } catch (error) {
-    showProblem(box, error, { retry: () => save() });
+    showProblem(box, error, { retry: () => save(), look: true });
   } finally {
     find("save").disabled = false;
     find("save").textContent = state.photo ? words.save : words.saveAlone;

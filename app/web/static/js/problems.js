@@ -15,7 +15,7 @@ export function clearProblem(box) {
  * Show what went wrong in `box`.
  *
  * @param {object} [ways] `retry`: tries again, by itself when the service named a time and `auto` is set;
- *   `shrink`: makes the photo smaller, or another type, and tries again.
+ *   `shrink`: makes the photo smaller, or another type, and tries again; `look`: moves the message into view.
  */
 export function showProblem(box, error, ways = {}) {
   clearProblem(box);
@@ -31,6 +31,7 @@ export function showProblem(box, error, ways = {}) {
   if (ways.retry && (error.retryAfter || told?.retry)) actions.append(...retry(box, error, ways));
   if (actions.childElementCount) box.append(actions);
   box.hidden = false;
+  if (ways.look) box.scrollIntoView({ block: "nearest" });
 }
 
 function rows(errors) {
@@ -53,7 +54,7 @@ function retry(box, error, { retry: work, auto }) {
   const go = button(words.tryAgain, () => again(box, work));
   if (!error.retryAfter) return [go];
   let left = error.retryAfter;
-  const told = make("span", { class: "countdown", role: "timer" }, words.againIn(left, auto));
+  const told = make("span", { class: "countdown", role: "timer", "aria-live": "off" }, words.againIn(left, auto));
   counting.set(
     box,
     setInterval(() => {
