@@ -1,7 +1,7 @@
 """What mkdocs does besides rendering docs/: pages from elsewhere in the repository, and references made from the code.
 
-A page of docs/ links to files of the repository as it is read there, `../CHANGELOG.md`. On the site such a file is a page
-too, and the link is turned to it; a link to a file that the site does not have is left, and fails the strict build.
+A page of docs/ links to files of the repository as it is read there, `../CHANGELOG.md`. On the site such a file is a
+page too, and the link is turned to it; a link to a file that the site does not have is left, and fails the build.
 """
 
 from __future__ import annotations
