@@ -54,12 +54,13 @@ smoke: ## start the whole stack, break it, see that nothing is lost, take it dow
 ##### tests
 
 .PHONY: test
-test: $(TEST_STAMP) redis lint types ## everything CI runs: lint, types, every test
-	@$(BIN)/python -m pytest
+test: $(TEST_STAMP) redis chromium lint types ## everything CI runs: lint, types, every test
+	@$(BIN)/python -m pytest -m "not slow" -n auto
+	@$(BIN)/python -m pytest -m slow
 
 .PHONY: check
 check: $(TEST_STAMP) lint types ## lint, types and the quick tests, in less than two minutes
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n auto
 
 .PHONY: lint
 lint: $(TEST_STAMP) ## ruff: rules and format
@@ -78,6 +79,10 @@ format: $(TEST_STAMP) ## put the code into ruff's format, imports sorted
 .PHONY: redis
 redis: # the tests start servers of their own; here only the program is put on the machine
 	@deploy/ensure-redis.sh
+
+.PHONY: chromium
+chromium: # for the tests of the page
+	@deploy/ensure-chromium.sh
 
 .PHONY: venv-test
 venv-test: $(TEST_STAMP) ## build what `make test` needs, and stop there: torch, about 6 GB

@@ -34,7 +34,7 @@ from app.body_limit import LimitBodies
 from app.metrics import MeasureRequests, Metrics
 from app.service import build_service
 from app.settings import Settings
-from app.web import pages
+from app.web import gallery, pages
 
 log = logging.getLogger("duet")
 
@@ -76,6 +76,7 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
     for module in (spaces, attributes, model, huggingface, open_inference, health, pages):
         app.include_router(module.router)
     app.state.actor_of = actor_of or _key_name
+    gallery.install(app, chosen.gallery)
     pages.mount_assets(app)
     openapi.install(app)
     problems.install(app)

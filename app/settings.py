@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         description="File of hashed API keys, made by `duet keys make`; read again when it changes. Without it "
         "everyone may do everything.",
     )
+    gallery: Path | None = Field(
+        default=None,
+        description="Folder of pictures that the page offers to try, readable without a key: JPEG, PNG or WebP, with a "
+        "`gallery.json` for their labels and credits where wanted. Without it, those shipped; an empty folder: none.",
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Origins of web pages that may call the service, as JSON: `["https://birds.example"]`.'
     )

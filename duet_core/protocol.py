@@ -109,8 +109,9 @@ def judge_validation(experiment: Experiment, *, seed: int, out: Path) -> Record:
         seed: of the run.
         out: folder of the recipe's runs.
 
-    Raises ProtocolError for a finished run of another recipe.
+    Raises ProtocolError for a finished run of another recipe or another state of one's own folder.
     """
+    experiment.hold_to(out)
     folder = run_folder(out, "validation", seed)
     done = finished(folder, experiment.config)
     if done is not None:

@@ -239,6 +239,7 @@ class Trainer:
                     self._save(step + 1)
             if main:
                 self._save(last)
+        self._processes.told(None)  # none returns before the checkpoint is there
 
     def _rates(self) -> dict[str, float]:
         """Learning rate of each part of the model now; its weights and its biases have the same."""

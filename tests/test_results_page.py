@@ -8,9 +8,15 @@ import pytest
 
 from duet_core.commands import results
 from duet_core.record import Record
+from duet_core.studies.record_store import RecordStore
+from duet_core.studies.report import markdown
+from duet_core.studies.study_file import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "training" / "records" / "birds"
+STUDIES = [
+    file for file in sorted((ROOT / "training" / "studies").glob("*.yaml")) if (RECORDS.parent / file.stem).is_dir()
+]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
@@ -23,6 +29,15 @@ def test_the_results_page_shows_the_table_of_the_validation_runs() -> None:
     assert table in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     assert "| `none` | 0 |" in table  # the recipe itself
     assert "| `variant=vision_only` | 0 |" in table
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda file: file.stem)
+def test_the_results_page_shows_the_table_of_each_study_that_was_begun(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)  # where a study's recipe is looked for
+    table = markdown(load_study(study), RecordStore(RECORDS.parent))
+    assert table in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 def test_every_row_was_judged_on_the_same_photos() -> None:

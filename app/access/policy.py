@@ -18,7 +18,7 @@ _SPACE = rf"(?:/spaces/{_NAME})?"
 """What is asked of a class space has the same rules in every one."""
 
 _ANYTHING = re.compile(
-    r"/|/favicon\.ico|/docs|/openapi\.json|/assets/.*|/livez|/readyz|/metrics|/problems/.*"
+    r"/|/favicon\.ico|/docs|/openapi\.json|/assets/.*|/livez|/readyz|/metrics|/problems/.*|/gallery(?:/.*)?"
     rf"|/v2/health/(?:live|ready)|/v2/models/{_NAME}/ready"
 )
 """Health, metrics, and pages that hold nothing but themselves: a browser gets the page before it can send a key."""

@@ -241,6 +241,11 @@ class NewClassAnswer(ClassSummary):
     revision: int
     interpretation: Interpretation
     near_duplicates: list[NearDuplicate] = Field(description="Classes that photos can hardly tell from this one.")
+    degrees: list[Degree] | None = Field(
+        default=None,
+        description="After a dry run: all attributes in schema order with the degrees that would be stored, those "
+        "filled in too. Corrected, they can be sent as `attributes`.",
+    )
 
 
 class ChangedClass(ClassSummary):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,6 +21,19 @@ from app.registry.store import ABSENT, Act, Put, WriteConflict
 from app.service import Service
 
 router = APIRouter(tags=["Classes"])
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which classes a list is asked for; `text`, case folded, is looked for in their labels and ids."""
+
+    seen: bool | None
+    hidden: bool
+    text: str
+
+    def named(self, class_id: str, label: str) -> bool:
+        """Whether a class has the text in its name."""
+        return self.text in label.casefold() or self.text in class_id
 
 
 @router.post(
@@ -72,7 +87,10 @@ async def _dry_run(
         detail = f"Space {space!r} already has a class {described.record.id!r}; registering it would be refused."
         raise Problem("class-exists", detail, {"got": described.record.id})
     response.status_code = 200
-    return _answer(described, similar, version=0, revision=snapshot.revision)
+    degrees = zip(service.bundle.schema.keys, described.record.vector(), strict=True)
+    return _answer(described, similar, version=0, revision=snapshot.revision).model_copy(
+        update={"degrees": [Degree(key=key, degree=float(degree)) for key, degree in degrees]}
+    )
 
 
 def _answer(described: Described, similar: list[NearDuplicate], *, version: int, revision: int) -> NewClassAnswer:
@@ -95,6 +113,9 @@ async def list_classes(
     service: TheService,
     seen: Annotated[bool | None, Query(description="Only seen, or only unseen classes.")] = None,
     hidden: Annotated[bool, Query(description="Instead, the seen classes that this space hides.")] = False,
+    q: Annotated[
+        str, Query(max_length=120, description="Only classes with this in their label or id; upper case or not.")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
     space: Space = DEFAULT_SPACE,
@@ -102,15 +123,8 @@ async def list_classes(
 ) -> ClassList:
     """The classes of a class space, the bundle's seen ones first, then the registered ones as they were last stored."""
     snapshot = await snapshot_of(service, space, response, moment)
-    classes = snapshot.classes
-    if hidden:
-        left_out = [name for name in snapshot.seen.classes.ids if classes.row(name) is None]
-        page = [_hidden(snapshot, name) for name in left_out[offset : offset + limit]]
-        return ClassList(classes=page, total=len(left_out), revision=snapshot.revision)
-    count_seen = len(classes) - len(snapshot.records)
-    rows = range(len(classes)) if seen is None else range(count_seen) if seen else range(count_seen, len(classes))
-    page = [_summary(snapshot, row) for row in rows[offset : offset + limit]]
-    return ClassList(classes=page, total=len(rows), revision=snapshot.revision)
+    page, total = await asyncio.to_thread(_page, snapshot, Wanted(seen, hidden, q.strip().casefold()), offset, limit)
+    return ClassList(classes=page, total=total, revision=snapshot.revision)
 
 
 @router.get(
@@ -149,6 +163,24 @@ async def get_class(
         version=record.version if record else 0,
         revision=snapshot.revision,
     )
+
+
+def _page(snapshot: Snapshot, wanted: Wanted, offset: int, limit: int) -> tuple[list[ClassSummary], int]:
+    """One page of the classes that match, and how many there are on all pages."""
+    classes = snapshot.classes
+    if wanted.hidden:
+        of_bundle = snapshot.seen.classes
+        left_out = [name for name in of_bundle.ids if classes.row(name) is None]
+        found = [_hidden(snapshot, name) for name in left_out]
+        found = [summary for summary in found if wanted.named(summary.id, summary.label)]
+        return found[offset : offset + limit], len(found)
+    count_seen = len(classes) - len(snapshot.records)
+    rows: Sequence[int] = range(len(classes))
+    if wanted.seen is not None:
+        rows = rows[:count_seen] if wanted.seen else rows[count_seen:]
+    if wanted.text:
+        rows = [row for row in rows if wanted.named(classes.class_id(row), classes.label(row))]
+    return [_summary(snapshot, row) for row in rows[offset : offset + limit]], len(rows)
 
 
 def _summary(snapshot: Snapshot, row: int) -> ClassSummary:

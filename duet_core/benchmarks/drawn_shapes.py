@@ -39,9 +39,9 @@ def _draw(name: str, side: int, random: np.random.Generator) -> Image.Image:
     image = Image.fromarray(np.clip(backdrop, 0, 255).astype(np.uint8)).resize((large, large))
     shade = random.normal(0, 12, 3) + random.normal(0, 10)
     fill = tuple(int(value) for value in np.clip(np.array(COLORS[color]) + shade, 0, 255))
-    radius = large * random.uniform(0.24, 0.38)
+    radius = large * random.uniform(0.3, 0.44)
     x, y = random.uniform(radius, large - radius, 2)
-    draw, turn = ImageDraw.Draw(image), float(random.uniform(0, 360))
+    draw, turn = ImageDraw.Draw(image), float(random.uniform(-10, 10))
     if shape == "circle":
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=fill)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def run(root: Path, *, photos: int = 24, seed: int = 0) -> str:
+def run(root: Path, *, photos: int = 40, seed: int = 0) -> str:
     """Draw photos of twelve classes, four colours by three shapes, into DIR/images: something to try the steps on.
 
     Args:

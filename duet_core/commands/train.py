@@ -44,9 +44,12 @@ def run(
     if processes.world == 1:
         yield from _protocol(experiment, folder, validate_only=validate_only)
         return
-    signal.signal(signal.SIGTERM, _stopped)
-    processes.check_shared(folder)
-    yield from _protocol(experiment, folder, validate_only=validate_only)
+    before = signal.signal(signal.SIGTERM, _stopped)
+    try:
+        processes.check_shared(folder)
+        yield from _protocol(experiment, folder, validate_only=validate_only)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     torch.distributed.destroy_process_group()  # after an error it would wait for those that are gone
 
 

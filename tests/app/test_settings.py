@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.metrics import Metrics
+from app.service import build_service
 from app.settings import Settings
+from duet_core.runtime import ProviderError
 
 
 def test_every_setting_is_documented_and_has_a_default() -> None:
@@ -40,3 +43,9 @@ def test_contradictions() -> None:
         Settings(queue_images=4)
     with pytest.raises(ValidationError):
         Settings(max_aspect=0.5)
+
+
+def test_a_gpu_that_is_asked_for_and_missing_is_not_replaced_by_the_cpu(tiny_bundle: Path, tmp_path: Path) -> None:
+    settings = Settings(bundle=tiny_bundle, device="cuda", store=f"sqlite:///{tmp_path}/c.sqlite")
+    with pytest.raises(ProviderError, match="CUDAExecutionProvider"):
+        build_service(settings, Metrics())

@@ -31,6 +31,7 @@ REASONS = MappingProxyType(
         "needs a cluster": "the manifests are tested against the schemas of Kubernetes",
         "needs a GPU": "the pins are tested; a machine of CI has no CUDA device",
         "needs the photos of CUB and SUN": "they may not be handed on; the command is tested on folders made for it",
+        "a message, not a command": "the tests of what the page is about provoke it",
         "takes long": "training, or a benchmark whose output stands below it; both have quick tests",
         "installs packages": "test_install.py does the same in an environment of its own",
     }

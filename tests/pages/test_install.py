@@ -52,6 +52,8 @@ def test_the_installed_service_starts_on_a_named_bundle(tmp_path: Path) -> None:
     assert '"status":"ready"' in printed
     assert "Name it with --bundle or DUET_BUNDLE" in told
     packages = next((tmp_path / "repository" / "duet-env" / "lib").glob("python*/site-packages"))
-    assert (packages / "app" / "main.py").is_file(), "installed, not linked"
+    files = [path.relative_to(ROOT) for path in (ROOT / "app" / "web" / "static").rglob("*") if path.is_file()]
+    assert files
+    assert [str(file) for file in files if not (packages / file).is_file()] == [], "the package lacks these"
     assert not (packages / "torch").exists()
     assert os.access(tmp_path / "repository" / "duet-env" / "bin" / "duet", os.X_OK)

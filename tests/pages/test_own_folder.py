@@ -32,11 +32,11 @@ WORDS = "color shape corners red green blue yellow circle square triangle none t
 CLASSES = 12
 UNSEEN = 3
 TINY = {
-    "data": {"image_size": 32, "photo_side": 40, "crop_scale": [0.8, 1.0]},
+    "data": {"image_size": 48, "photo_side": 64, "crop_scale": [0.5, 1.0]},
     "vision": {"name": "test_efficientnet", "weights": "encoder.safetensors", "frozen_stages": 0},
-    "language": {"name": "language", "frozen_layers": 0},
+    "language": {"name": "language", "frozen_layers": 2},
     "cross_modal": {"width": 32, "heads": 2, "feed_forward": 64},
-    "optimizer": {"epochs": 40, "lr_vision": 3e-3, "lr_language": 3e-3, "lr_cross_modal": 1e-3, "lr_new": 1e-2},
+    "optimizer": {"epochs": 50, "lr_vision": 3e-3, "lr_language": 3e-3, "lr_cross_modal": 1e-3, "lr_new": 1e-2},
 }
 """What a model of this size needs instead of the recipe's own; chosen on validation classes."""
 
@@ -129,11 +129,11 @@ def test_every_command_of_the_page_was_run(walk: Walk) -> None:
 
 
 def test_unseen_classes_are_recognised_better_than_by_chance(walk: Walk) -> None:
-    """72 photos of 3 classes: guessing gives 33 % among them and 8 % among all twelve."""
+    """120 photos of 3 classes: guessing gives 33 % among them and 8 % among all twelve."""
     (line,) = [line for line in walk.printed["train"].splitlines() if line.startswith("duet test seed 0")]
     figures = {name: float(value) / 100 for name, value in re.findall(r"(T1|U|S|H) ([\d.]+)", line)}
-    assert figures["T1"] > 1.5 / UNSEEN
-    assert figures["U"] > 2 / CLASSES
+    assert figures["T1"] > 1.8 / UNSEEN
+    assert figures["U"] > 4 / CLASSES
     assert figures["S"] > 3 / CLASSES
 
 
@@ -141,4 +141,4 @@ def test_the_service_knows_the_unseen_classes_once_told(walk: Walk) -> None:
     told = (walk.folder / "unseen.jsonl").read_text()
     assert [line.split('"')[3] for line in told.splitlines()] == ["red-square", "green-circle", "blue-triangle"]
     assert "stored 3 classes" in walk.printed["classes import"]
-    assert "Red Square".lower() in walk.printed["classify"].lower() or "1." in walk.printed["classify"]
+    assert re.search(r"\d\. red square .* unseen, red-square", walk.printed["classify"]), walk.printed["classify"]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from duet_client import DuetClient, NewClass, NotAuthorized
 from duet_core.cli import main
-from tests.service_process import ROOT, ServiceProcess
+from tests.service_process import ServiceProcess
 from tests.tiny_bundle import ALL_BLUE, picture_bytes
 
 BLUE = {"id": "blue-bird", "label": "Blue Bird", "attributes": ALL_BLUE}
@@ -133,27 +130,12 @@ def test_other_protocols_clients_send_keys_their_own_way(guarded: ServiceProcess
             duet.import_classes([NewClass(id="x", label="X", prompt="a red bird")])
 
 
-def test_the_page_asks_for_a_key_and_uses_it(guarded: ServiceProcess, keys: Keys) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node to run the page's script with")
-    key, script = keys.make("page", "classify"), Path(__file__).with_name("page_with_key.js")
-    page = ROOT / "app/web/static/page.js"
-    done = subprocess.run(
-        [node, script, page, guarded.url, key], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    before, wrong, right = map(json.loads, done.stdout.splitlines())
-    assert before == wrong == {"asks": True, "status": "key needed", "problem": True, "facts": 0}
-    assert right == {"asks": False, "status": "ready · tiny", "problem": False, "facts": 3}
-
-
 def test_health_metrics_and_the_page_stay_open(guarded: ServiceProcess) -> None:
     client = guarded.client
-    for path in ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/problems/key-missing"):
+    for path in ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/problems/key-missing", "/gallery"):
         assert client.get(path).status_code == 200, path
     page = client.get("/").text
-    assert '<form id="key"' in page
+    assert 'id="key-dialog"' in page
     for asset in re.findall(r'(?:src|href)="(assets/[^"]+)"', page):
         assert client.get(f"/{asset}").status_code == 200, asset
     assert client.post("/").status_code == 405

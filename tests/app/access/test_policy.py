@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from app.access.policy import needed
 from app.main import create_app
 from app.settings import Settings
-from app.web import pages
+from app.web import gallery, pages
 
 IN_A_SPACE = {
     "POST /classify": "classify",
@@ -34,6 +34,8 @@ NEEDS = {
     "GET /": "open",
     "GET /docs": "open",
     "GET /favicon.ico": "open",
+    "GET /gallery": "open",
+    "GET /gallery/{name}": "open",
     "GET /livez": "open",
     "GET /readyz": "open",
     "GET /metrics": "open",
@@ -60,7 +62,12 @@ NEEDS = {
 def test_every_route_has_the_scope_it_should() -> None:
     documented = create_app(Settings(bundle=Path("unused"))).openapi()["paths"]
     routes = [(method.upper(), path) for path, methods in documented.items() for method in methods]
-    routes += [("GET", route.path) for route in pages.router.routes if isinstance(route, APIRoute)]
+    routes += [
+        ("GET", route.path)
+        for router in (pages.router, gallery.router)
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    ]
     found = {f"{method} {path}": needed(method, path.replace("{", "").replace("}", "")) for method, path in routes}
     assert found == NEEDS
 
@@ -69,7 +76,7 @@ def test_every_route_has_the_scope_it_should() -> None:
     ("method", "path", "need"),
     [
         ("GET", "/openapi.json", "open"),
-        ("GET", "/assets/page.js", "open"),
+        ("GET", "/assets/js/main.js", "open"),
         ("GET", "/assets/swagger/swagger-ui.css", "open"),
         ("POST", "/brand-new", "admin"),
         ("GET", "/brand-new", "admin"),

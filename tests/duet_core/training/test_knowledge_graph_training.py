@@ -17,6 +17,8 @@ from duet_core.task import DuetTask
 from tests.duet_core.benchmarks import tiny_graph
 from tests.duet_core.tiny_world import TinyWorld
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = 9
 """K, more than the A = 6 attributes of the tiny graph."""
 
@@ -61,7 +63,6 @@ def embedding_rows(file: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float3
     return found.astype(np.float32)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["duet", "vision_only"])
 def test_v_is_compared_with_the_embedding_and_sentences_are_of_the_graph(graph_world: GraphWorld, variant: str) -> None:
     experiment = graph_world.experiment(variant=variant)
@@ -116,7 +117,6 @@ def test_a_batch_of_anchors_without_partners_trains_all_the_same(graph_world: Gr
     assert task.predict(experiment.images.eval_batch(torch.arange(2)))[0].shape == (2, 3)  # z: K is A
 
 
-@pytest.mark.slow
 def test_train_judge_evaluate_and_no_bundle(
     graph_world: GraphWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

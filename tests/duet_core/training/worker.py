@@ -49,7 +49,8 @@ def killed(world: TinyWorld, out: Path, processes: Processes) -> None:
     step = Trainer._step
 
     def dying(self: Trainer, number: int, *rest: Any) -> Any:
-        if number == 4 and processes.rank == 1 and not (out / "again").exists():
+        is_first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0" and not (out / "again").exists()
+        if number == 4 and processes.rank == 1 and is_first:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(self, number, *rest)
 
