@@ -20,8 +20,11 @@ CODE := app benchmarks deploy duet_client duet_core tests
 SERVE_FILES := pyproject.toml requirements/serve.txt
 TEST_FILES := $(SERVE_FILES) requirements/test.txt requirements/no-deps.txt
 fingerprint = $(firstword $(shell cat $(1) | sha256sum))
+DOCS_FILES := $(SERVE_FILES) requirements/docs.txt
 SERVE_STAMP := $(VENV)/.serve-$(call fingerprint,$(SERVE_FILES))
 TEST_STAMP := $(VENV)/.test-$(call fingerprint,$(TEST_FILES))
+DOCS_STAMP := $(VENV)/.docs-$(call fingerprint,$(DOCS_FILES))
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 
 .PHONY: help
 help: ## list the targets
@@ -100,6 +103,16 @@ judge: $(TEST_STAMP) ## judge refusals, probabilities, sets of classes and heat 
 train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127
 	@$(BIN)/duet train training/configs/birds.yaml
 
+##### documentation
+
+.PHONY: docs
+docs: $(DOCS_STAMP) ## build the documentation into build/site; a warning or a broken link is an error
+	@$(SITE) build
+
+.PHONY: docs-serve
+docs-serve: $(DOCS_STAMP) ## show the documentation at http://localhost:8001, and again with every change
+	@$(SITE) serve --dev-addr localhost:8001 --watch README.md --watch training/README.md --watch CONTRIBUTING.md
+
 ##### upkeep
 
 .PHONY: openapi
@@ -131,4 +144,10 @@ $(TEST_STAMP): | $(SERVE_STAMP)
 	@$(PIP) install --requirement requirements/test.txt
 	@$(PIP) install --no-deps --requirement requirements/no-deps.txt
 	@rm -f $(VENV)/.test-*
+	@touch $@
+
+$(DOCS_STAMP): | $(SERVE_STAMP)
+	@echo "installing requirements/docs.txt into $(VENV)"
+	@$(PIP) install --requirement requirements/docs.txt
+	@rm -f $(VENV)/.docs-*
 	@touch $@

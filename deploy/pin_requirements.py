@@ -1,4 +1,4 @@
-"""Resolve the dependencies of pyproject.toml into requirements/{serve,client,test,gpu}.txt, every package pinned."""
+"""Resolve the dependencies of pyproject.toml into requirements/{serve,client,docs,test,gpu}.txt, all of it pinned."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def write(name: str, purpose: str, pins: Mapping[str, str], extra: Sequence[str]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the four files; present pins stay unless ``--upgrade`` is given."""
+    """Write the five files; present pins stay unless ``--upgrade`` is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions instead of the present pins")
     upgrade = parser.parse_args(arguments).upgrade
@@ -64,13 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     serve = resolve(base, present)
     write("serve", "The service and the exported model: no torch.", serve, OLDER_PYTHONS)
 
-    test = resolve([*base, *extras["train"], *extras["dev"]], present | serve)
+    test = resolve([*base, *extras["train"], *extras["dev"], *extras["docs"]], present | serve)
     more = {package: version for package, version in test.items() if package not in serve}
     write("test", "What training, tests and checks need besides the service.", more, ["-r serve.txt"])
 
     client = resolve([*base, *extras["client"]], present | serve | test)
     more = {package: version for package, version in client.items() if package not in serve}
     write("client", "What duet_client and the commands that ask a running service need besides serve.txt.", more)
+
+    docs = resolve([*base, *extras["docs"]], present | serve | test)
+    more = {package: version for package, version in docs.items() if package not in serve}
+    write("docs", "What the documentation's site needs besides serve.txt.", more)
 
     others = {package: version for package, version in serve.items() if package != "onnxruntime"}
     gpu = resolve([*(line for line in base if not line.startswith("onnxruntime")), *extras["gpu"]], others)

@@ -168,7 +168,7 @@ def test_every_import_is_declared_in_pyproject() -> None:
     assert undeclared((*python_files("app"), *light)) == set()
     assert undeclared(python_files("duet_client"), "client") == set()
     assert undeclared(python_files("duet_core", "training", "benchmarks"), "train") == set()
-    assert undeclared(python_files("tests", "deploy"), "train", "dev") == set()
+    assert undeclared(python_files("tests", "deploy"), "train", "dev", "docs") == set()
 
 
 def test_files_are_short() -> None:
@@ -228,7 +228,14 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 
 def test_requirements_are_pinned_and_name_no_address() -> None:
     files = sorted((ROOT / "requirements").glob("*.txt"))
-    assert {path.name for path in files} == {"serve.txt", "client.txt", "test.txt", "gpu.txt", "no-deps.txt"}
+    assert {path.name for path in files} == {
+        "serve.txt",
+        "client.txt",
+        "docs.txt",
+        "test.txt",
+        "gpu.txt",
+        "no-deps.txt",
+    }
     pin = re.compile(r"-r serve\.txt|[a-z0-9-]+==[\w.!]+(; \S.*)?")
     for path in files:
         lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
@@ -238,8 +245,9 @@ def test_requirements_are_pinned_and_name_no_address() -> None:
 
 def test_pins_cover_what_pyproject_asks_for() -> None:
     extras = project()["optional-dependencies"]
-    asked = {"serve": project()["dependencies"], "client": extras["client"], "test": [], "gpu": extras["gpu"]}
-    asked["test"] = [*extras["train"], *extras["dev"], *extras["client"]]
+    asked = {"serve": project()["dependencies"], "client": extras["client"], "docs": extras["docs"]}
+    asked["gpu"] = extras["gpu"]
+    asked["test"] = [*extras["train"], *extras["dev"], *extras["client"], *extras["docs"]]
     pinned = {
         name: set(re.findall(r"^([a-z0-9-]+)==", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE))
         for name in asked

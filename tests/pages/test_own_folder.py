@@ -21,8 +21,9 @@ import yaml
 from safetensors.torch import save_file
 
 from tests.duet_core.tiny_world import spread_batch_norms, write_language_model
+from tests.pages.blocks import ROOT, blocks
+from tests.pages.reader import wait_until_ready
 from tests.redis_process import free_port
-from tests.test_readme import ROOT, blocks, wait_until_ready
 
 pytestmark = pytest.mark.slow
 
