@@ -134,7 +134,8 @@ def test_searching_by_name(client: httpx.Client, space: str) -> None:
         client.post("/classes", params=where, json=new(id=name, label=label)).raise_for_status()
 
     def found(**query: str | bool | int) -> tuple[list[str], int]:
-        page = client.get("/classes", params={"space": space} | query).raise_for_status().json()
+        asked: dict[str, str | bool | int] = {"space": space, **query}
+        page = client.get("/classes", params=asked).raise_for_status().json()
         return [entry["id"] for entry in page["classes"]], page["total"]
 
     assert found(q=" GREY ") == (["dodo", "big-grey"], 2)

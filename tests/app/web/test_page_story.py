@@ -56,11 +56,14 @@ def ranks(page: Page) -> list[str]:
 def pick(page: Page, label: str) -> None:
     """Take a picture of the gallery and wait for the reasons."""
     page.get_by_role("button", name=f"Try the picture “{label}”").click()
+    expect(page.locator("#preview")).to_have_attribute("alt", f"The photo you chose: {label}")
     page.wait_for_selector("#why .reasons")
 
 
 def test_a_sentence_teaches_the_page_a_bird(tab: Visit) -> None:
     page = tab.page
+    expect(page.locator("#camera")).to_have_attribute("capture", "environment")
+    expect(page.locator("label[for=camera]")).to_be_visible(visible=tab.size == "phone")
     tab.keep("1-empty")
     pick(page, KINGFISHER.label)
     before = ranks(page)

@@ -154,7 +154,7 @@ export async function judgeAgain(label, id) {
 export function startAnswer() {
   hear("photo", () => {
     all = false;
-    state.added = null;
+    state.added = state.result = null; // what is still on its way belongs to another photo
     openTab("answer");
     judge({ fresh: true });
   });
