@@ -85,6 +85,8 @@ def check_xlsa17(root: Path, images: Path | None = None) -> Report:
     classes, seen = len(raw.class_names), "?"
     if not _waits(found.checks, "labels", "trainval_loc"):
         seen = str(len(np.unique(raw.labels[raw.trainval])))
+    elif raw.seen_lines is not None:  # without labels, what the list of seen classes says
+        seen = str(len(set(raw.seen_lines) & set(raw.class_names)))
     figures = table_2(
         source.name if source else "",
         prompts=len(raw.schema.prompts) if raw.schema else 0,

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from duet_core.benchmarks.benchmark import BenchmarkError
 from duet_core.benchmarks.class_embedding import read_class_embedding, report_order
 from duet_core.benchmarks.knowledge_graph import GraphAttributes, graph_attributes
 from duet_core.benchmarks.triples import read_graph
+
+_EXAMPLE = "data/AWA2/classes.txt"
 
 
 def run(graph: Path, classes: Path, *, hops: int = 1, embedding: Path | None = None) -> Iterator[str]:
@@ -23,11 +26,11 @@ def run(graph: Path, classes: Path, *, hops: int = 1, embedding: Path | None = N
         hops: how many relations lie between a class and its attributes; the paper has 1.
         embedding: class vectors (.npz or .mat) whose distances are compared with those of the attributes.
 
-    Raises BenchmarkError for a broken graph or file, and for classes that are not in the graph, all of them at once.
+    Raises BenchmarkError for a broken graph or file, for a file without classes, and for classes that are not in the
+    graph, all of them at once.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    lines = classes.read_text(encoding="utf-8").splitlines()
-    names = [re.sub(r"^\s*\d+\s+", "", line).strip() for line in lines if line.strip()]
+    names = _class_names(classes)
     attributes = graph_attributes(read_graph(graph), names, hops=hops)
     held = attributes.degrees.sum(axis=1)
     schema = attributes.schema
@@ -41,6 +44,21 @@ def run(graph: Path, classes: Path, *, hops: int = 1, embedding: Path | None = N
         lengths, (rows, columns) = np.linalg.norm(vectors, axis=1), vectors.shape
         yield f"{embedding.name}: {rows} x {columns}, length {lengths.min():.2f} to {lengths.max():.2f}"
         yield report_order(embedding, vectors, attributes.degrees)
+
+
+def _class_names(file: Path) -> list[str]:
+    """The names in a file of classes. Raises BenchmarkError for one that cannot be read, or that names none."""
+    if not file.is_file():
+        got = "a folder" if file.is_dir() else "no file"
+        raise BenchmarkError(str(file), [f"got {got}; give a text file with a class a line, such as {_EXAMPLE}"])
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise BenchmarkError(str(file), [f"no text in UTF-8 ({error}); give a file such as {_EXAMPLE}"]) from error
+    names = [re.sub(r"^\s*\d+\s+", "", line).strip() for line in lines if line.strip()]
+    if not names:
+        raise BenchmarkError(str(file), [f"it names no class; give a file with a class a line, such as {_EXAMPLE}"])
+    return names
 
 
 def _table(attributes: GraphAttributes) -> str:

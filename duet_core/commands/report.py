@@ -37,8 +37,11 @@ def run(
         seed: of that draw.
         cache: folder of the encoded photos.
 
-    Raises ValueError when a bundle was trained on another split or on other attributes, or for a photo not held out.
+    Raises ValueError when a bundle was trained on another split or on other attributes, for a photo not held out, or
+    for a number of sheets below 0.
     """
+    if sheets < 0:
+        raise ValueError(f"--sheets: got {sheets}; allowed is 0 or more, such as 6")
     from duet_core.benchmarks.opening import open_folder
     from duet_core.figures.material import Material
     from duet_core.figures.report import write_report

@@ -177,4 +177,11 @@ def _sweep(read: LinedYaml) -> str | None:
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if name and len(numbers) < max(2, len(values)):
         read.mistake(("sweep",), f"got {name!r}; allowed is a field that two or more rows set to a number")
+    elif name and len(set(numbers)) < len(numbers):
+        twice = next(value for value in numbers if numbers.count(value) > 1)
+        read.mistake(
+            ("sweep",),
+            f"got {name!r}, which several rows set to {twice}; allowed is one row a value. A row that is to be a level "
+            "line takes it from the shared `set`",
+        )
     return name or None

@@ -124,4 +124,5 @@ def test_without_list_and_photos_every_other_check_is_shown(
     text = capsys.readouterr().out
     assert "0 of 4,250 entries differ from degree > mean" in text
     assert "they leak 5882 photos outside trainval" in text
+    assert "classes (seen / unseen)      50 (40 / 10)     50 (40 / 10)" in text  # by the list of names, without labels
     assert "cannot be trained on yet: res101.mat\n" in text

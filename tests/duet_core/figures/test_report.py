@@ -255,3 +255,8 @@ def test_a_folder_of_ones_own_is_told_by_what_lies_there(tmp_path: Path) -> None
     assert classes.seen.tolist() == benchmark.classes.seen.tolist()  # once there is a split
     with pytest.raises(NotADirectoryError, match="no folder"):
         open_folder(tmp_path / "none")
+
+
+def test_a_negative_number_of_sheets_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path / "none"), "--sheets", "-1"]) == 2
+    assert "--sheets: got -1; allowed is 0 or more" in capsys.readouterr().err

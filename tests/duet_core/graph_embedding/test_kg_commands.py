@@ -79,3 +79,26 @@ def test_attributes_of_a_graph_are_listed(tmp_path: Path, capsys: pytest.Capture
     told = capsys.readouterr().err
     assert "class 'Phoenix' is not in the graph" in told
     assert "class 'Kea' is not in the graph" in told
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "got no file; give a text file with a class a line, such as data/AWA2/classes.txt"),
+        ("folder", "got a folder; give a text file with a class a line"),
+        (b"MATLAB \x80", "no text in UTF-8"),
+        (b"\n \n", "it names no class"),
+    ],
+)
+def test_a_file_without_classes_is_refused_in_words(
+    content: bytes | str | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    graph, classes = tiny_graph.write(tmp_path / "graph"), tmp_path / "classes.txt"
+    if isinstance(content, bytes):
+        classes.write_bytes(content)
+    elif content:
+        classes.mkdir()
+    assert cli.main(["kg-attributes", str(graph), str(classes)]) == 2
+    said = capsys.readouterr().err
+    assert str(classes) in said
+    assert told in said

@@ -51,6 +51,7 @@ def test_the_studies_share_the_base_row_and_what_else_is_equal(studies: dict[str
     csg, only = (identity(found["table3"].row(name).config) for name in ("csg", "only_enc_vis"))
     assert identity(found["figure5_acl"].row("acl_0.0").config) == csg
     assert {identity(found[name].row("only_enc_vis").config) for name in SWEEPS} == {only}
+    assert not any(found[name].sweep in found[name].row("only_enc_vis").changes for name in SWEEPS)  # a level line
 
 
 @pytest.mark.slow
@@ -119,6 +120,20 @@ def test_contradictions_and_equal_rows_are_mistakes_too(tmp_path: Path, monkeypa
     with pytest.raises(StudyError, match=r"rows\.odd\.set\.sampling\.rho: got 2\.0; allowed is 0…1") as caught:
         write_study(tmp_path, rows=rows)
     assert "rows.same: is the same recipe as row base" in str(caught.value)
+
+
+def test_a_sweep_has_one_row_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows: dict[str, object] = {
+        "base": {"set": {"variant": "vision_only", "loss.lambda_con": 0}},
+        "none": {"set": {"loss.lambda_con": 0.0}},
+        "much": {"set": {"loss.lambda_con": 1.0}},
+    }
+    with pytest.raises(StudyError, match=r"sweep: got 'loss\.lambda_con', which several rows set to 0; allowed is one"):
+        write_study(tmp_path, rows=rows, sweep="loss.lambda_con")
+    rows["base"] = {"set": {"variant": "vision_only"}}
+    study = write_study(tmp_path, rows=rows, set={"loss.lambda_con": 0.0}, sweep="loss.lambda_con")
+    assert [row.changes.get("loss.lambda_con") for row in study.rows] == [None, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("text", ["- a\n", "title: [\n", ""])
