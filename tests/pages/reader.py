@@ -19,7 +19,6 @@ import pytest
 from tests.pages.blocks import ROOT, Block
 from tests.pages.shown import problems
 
-PHOTO = "blackbird.jpg"
 DATA = "../shared/data"
 ACTIVATE = "source .venv/bin/activate"
 
@@ -38,14 +37,8 @@ def data_folder() -> Path:
     return Path(os.environ.get("DUET_DATA", ROOT.parent / "shared" / "data"))
 
 
-def blackbird() -> Path:
-    """The photo that the pages call blackbird.jpg."""
-    birds = data_folder() / "CUB127" / "images"
-    return birds / "012.Yellow_headed_Blackbird" / "Yellow_Headed_Blackbird_0003_8337.jpg"
-
-
 def repository_copy(folder: Path) -> Path:
-    """A folder that looks like the repository, with the photo and the data beside it where they are on this machine.
+    """A folder that looks like the repository, with the benchmark data beside it where they are on this machine.
 
     What commands write into the folder itself stays out of the repository.
     """
@@ -56,8 +49,6 @@ def repository_copy(folder: Path) -> Path:
             (copy / entry.name).symlink_to(entry)
     if not (copy / ".venv").exists():  # the tests run in an environment that lies elsewhere
         (copy / ".venv").symlink_to(sys.prefix)
-    if blackbird().is_file():
-        (copy / PHOTO).symlink_to(blackbird())
     if data_folder().is_dir():
         (folder / "shared").mkdir()
         (folder / "shared" / "data").symlink_to(data_folder())
@@ -77,13 +68,10 @@ def environment(folder: Path, activated: bool = False, port: int = 8000) -> dict
 
 
 def runnable(blocks: Sequence[Block], page: str) -> list[Block]:
-    """The blocks that are run: not those with a reason, and not those whose photo or data this machine lacks."""
+    """The blocks that are run: not those with a reason, and not those whose data this machine lacks."""
     chosen = []
     for block in blocks:
-        lacking = (PHOTO in block.script and not blackbird().is_file()) or (
-            DATA in block.script and not data_folder().is_dir()
-        )
-        if lacking:
+        if DATA in block.script and not data_folder().is_dir():
             logging.getLogger(__name__).warning("%s:%d not run: no benchmark data", page, block.line)
         elif block.kind in ("sh", "python") and block.script and not block.reason:
             chosen.append(block)
