@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "sentences": "fit a bundle's reading of free English on its seen classes' descriptions",
     "kg-embed": "train class vectors on a knowledge graph (TransE)",
     "kg-attributes": "show the attributes that a knowledge graph gives to classes",
+    "grounding": "take out of a bundle's grounding what the model believes before it looks",
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "decisions": "judge refusals, probabilities and sets of classes of a bundle",
     "maps": "judge whether heat maps point at the bird",

@@ -209,7 +209,8 @@ def _grounding() -> Any:
         helper.make_node("MatMul", ["state", "weights"], ["logits"]),
         helper.make_node("Reshape", ["logits", "by_set"], ["sets"]),
         helper.make_node("Softmax", ["sets"], ["shares"], axis=2),
-        helper.make_node("Reshape", ["shares", "flat"], ["attribute_scores"]),
+        helper.make_node("Reshape", ["shares", "flat"], ["each"]),
+        helper.make_node("Mul", ["each", "weight"], ["attribute_scores"]),
     ]
     return _model(
         nodes,
@@ -218,6 +219,7 @@ def _grounding() -> Any:
         weights=_head() * 4,
         by_set=np.array([-1, 4, 3]),  # every prompt set of the tiny schema has three attributes
         flat=np.array([-1, len(SCHEMA)]),
+        weight=np.ones(len(SCHEMA), dtype=np.float32),
     )
 
 

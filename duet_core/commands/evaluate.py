@@ -10,6 +10,7 @@ from duet_core.benchmarks import Split
 from duet_core.config_file import load_config
 from duet_core.evaluation import choose_gamma, evaluate
 from duet_core.grounding_evaluation import grounding_precision
+from duet_core.grounding_prior import prior_correction
 from duet_core.record import figures, finished, run_folder
 
 if TYPE_CHECKING:  # torch is imported when a run is judged again: the rest needs none
@@ -74,14 +75,18 @@ def grounding_lines(experiment: Experiment, task: DuetTask, split: Split) -> lis
     parts = task.model.cpu(), sentences, experiment.tokenizer
     printed, mean = fold_grounding(*parts), fold_grounding(*parts, piece_score="mean")
     corrected = fold_grounding(*parts, correction=correction, piece_score="mean")
+    trained = torch.from_numpy(experiment.states(task, split.train[::8]))
+    seen = split.seen_classes
+    prior = prior_correction(mean(trained).numpy(), benchmark.classes.present[seen], benchmark.classes.degree[seen])
     frequency = benchmark.classes.present[split.seen_classes].mean(axis=0, keepdims=True)
     lines = ["best attribute of a prompt set present in the photo's class, percent (every 8th photo):"]
     for part, rows in (("seen", split.seen_eval[::8]), ("unseen", split.unseen_eval[::8])):
         states = torch.from_numpy(experiment.states(task, rows))
         present = benchmark.classes.present[benchmark.labels[rows]]
         answers = {
-            "as in the bundle": corrected(states).numpy(),
-            "without the correction for masking": mean(states).numpy(),
+            "with the model's prior taken out": mean(states).numpy() * prior,
+            "with the masking's taken out": corrected(states).numpy(),
+            "without either": mean(states).numpy(),
             "as Eq. 26 is printed": printed(states).numpy(),
             "always the most frequent": frequency,
         }
