@@ -92,6 +92,7 @@ export const words = {
   noOther: "There is no other class to compare with.",
   ahead: (first, other, by) => `${first} is ahead of ${other} by ${by}.`,
   behind: (first, other, by) => `Without the balance above, ${other} would be ahead of ${first} by ${by}.`,
+  level: (first, other) => `Without the balance above, ${first} and ${other} would be level.`,
   speaksFor: (label) => `speaks for ${label}`,
   diverging: (attribute, label, value) => `${attribute}: speaks for ${label}, ${value}`,
   wouldBe: (label) => `It would be ${label} if …`,
