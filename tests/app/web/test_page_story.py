@@ -120,6 +120,21 @@ def ask_why_not(page: Page, order: list[str]) -> None:
     expect(page.get_by_role("combobox", name="Compare with").last).to_have_value(order[2].lower().replace(" ", "-"))
 
 
+@pytest.mark.parametrize("tab", ["phone"], indirect=True)
+def test_the_tabs_do_not_cover_what_the_keyboard_reaches(tab: Visit) -> None:
+    page = tab.page
+    pick(page, KINGFISHER.label)
+    page.locator("#tab-classes").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#search")).to_be_visible()
+    page.keyboard.press("Tab")  # the panel, which is higher than the window
+    page.keyboard.press("Tab")
+    expect(page.locator("#search")).to_be_focused()
+    middle = "e => { const b = e.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2] }"
+    x, y = page.locator("#search").evaluate(middle)
+    assert page.evaluate("([x, y]) => document.elementFromPoint(x, y).id", [x, y]) == "search"
+
+
 @pytest.mark.parametrize("tab", ["desk"], indirect=True)
 def test_none_of_these_and_the_balance(tab: Visit) -> None:
     page = tab.page

@@ -69,7 +69,8 @@ function whyNot({ class: first, contrast, edits }) {
   const select = make("select", { onchange: (event) => compare(event.target.value) }, ...options);
   select.value = contrast.versus;
   const by = contrast.calibrated_difference;
-  const lead = contrast.score_difference >= 0 || by < 0 ? words.ahead : (a, b) => words.behind(a, b, (-contrast.score_difference).toFixed(2));
+  const behind = (-contrast.score_difference).toFixed(2);
+  const lead = contrast.score_difference >= 0 || by < 0 ? words.ahead : (a, b) => (Number(behind) ? words.behind(a, b, behind) : words.level(a, b));
   return [
     make("div", { class: "head" }, make("h2", {}, words.whyNot(contrast.label)), where({ class_id: first.class_id, versus: contrast.versus }, words.whereVersus(first.label, contrast.label), `${first.label} – ${contrast.label}`), make("label", { class: "select" }, make("span", {}, words.versus), select)),
     make("p", { class: "small" }, lead(first.label, contrast.label, by.toFixed(2))),
