@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.quiet_probes import QuietProbes
 from app.registry.store import StoreError
 
 
@@ -61,6 +63,7 @@ def serve(app: ASGIApp, *, host: str, port: int, on_start: Callable[[], None]) -
     """
     kept = StartupReason(app)
     config = uvicorn.Config(kept, host=host, port=port, log_level="info", lifespan="on", timeout_graceful_shutdown=30)
+    logging.getLogger("uvicorn.access").addFilter(QuietProbes())
     server = _Server(config, on_start)
     try:
         server.run()
