@@ -119,15 +119,20 @@ def test_a_study_that_is_killed_goes_on_as_if_nothing_had_happened(tmp_path: Pat
 
 def test_ctrl_c_and_sigterm_end_the_workers_and_leave_checkpoints(tmp_path: Path, tiny_world: TinyWorld) -> None:
     place = Place(tmp_path, tiny_world, ROWS, epochs=EPOCHS)
-    for number, sent in enumerate((signal.SIGTERM, signal.SIGINT)):
+    for sent in (signal.SIGTERM, signal.SIGINT):
+        begun = time.time()
         process = place.start("--workers", "2")
-        until(lambda n=number: len(place.checkpoints()) > n, process)  # type: ignore[misc]
+        # Those of the first round are older: a new one says that the second is under way.
+        until(lambda t=begun: sum(file.stat().st_mtime > t for file in place.checkpoints()) > 0, process)  # type: ignore[misc]
         workers = children(process.pid)
         process.send_signal(sent)
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 130, out
         assert "Traceback" not in out
         assert "leaked" not in out
+        end = time.monotonic() + 20
+        while any(map(alive, workers)) and time.monotonic() < end:
+            time.sleep(0.05)
         assert not any(map(alive, workers))
 
 
