@@ -17,19 +17,12 @@
 # shared or each node's own. A step has optimizer.batch_size anchors for each process of all nodes (docs/distributed.md).
 set -euo pipefail
 
-repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 if [[ $# -eq 0 || -z ${NODES:-} || -z ${RENDEZVOUS:-} ]]; then
     sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
     exit 2
 fi
-python=${PYTHON:-$repository/.venv/bin/python}
-devices=$(nvidia-smi -L 2>/dev/null | grep -c ^GPU || true)
-processes=${PROCESSES:-$((devices > 0 ? devices : 1))}
-cores=$(($(nproc) / processes))
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((cores > 0 ? cores : 1))}
-export PYTHONPATH=$repository${PYTHONPATH:+:$PYTHONPATH}
-# Otherwise torch keeps the addresses of died processes in one store over all restarts, and new ones may call them.
-export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+# shellcheck source=training/launch/environment.sh
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 exec "$python" -m torch.distributed.run \
     --nnodes "$NODES" --nproc-per-node "$processes" --max-restarts "${RESTARTS:-3}" \
