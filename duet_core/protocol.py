@@ -95,9 +95,7 @@ def _validate_seed(
         **judged,
     )
     metrics = evaluate(gamma=calibration["gamma"], **judged).to_json()
-    record = _record(experiment, split, seed=seed, seconds=seconds, metrics=metrics)
-    if experiment.is_main:
-        record.write(folder / "record.json")
+    _keep(experiment, split, folder, seed=seed, seconds=seconds, metrics=metrics)
     return calibration
 
 
@@ -139,14 +137,14 @@ def judge_test(experiment: Experiment, *, seed: int, gamma: float, out: Path) ->
     split = experiment.split("test")
     task, seconds = experiment.train(split, seed=seed, folder=folder)
     metrics = evaluate(gamma=gamma, **experiment.judged(task, split)).to_json()
-    record = _record(experiment, split, seed=seed, seconds=seconds, metrics=metrics)
-    if experiment.is_main:
-        record.write(folder / "record.json")
-    return record
+    return _keep(experiment, split, folder, seed=seed, seconds=seconds, metrics=metrics)
 
 
-def _record(experiment: Experiment, split: Split, *, seed: int, seconds: float, metrics: dict[str, float]) -> Record:
-    return Record(
+def _keep(
+    experiment: Experiment, split: Split, folder: Path, *, seed: int, seconds: float, metrics: dict[str, float]
+) -> Record:
+    """The record of a run, which the main process writes into the run's folder."""
+    record = Record(
         row=experiment.config.variant,
         split=split.name,
         seed=seed,
@@ -156,3 +154,6 @@ def _record(experiment: Experiment, split: Split, *, seed: int, seconds: float, 
         unseen=len(split.unseen_classes),
         recipe=dataclasses.asdict(experiment.config),
     )
+    if experiment.is_main:
+        record.write(folder / "record.json")
+    return record
