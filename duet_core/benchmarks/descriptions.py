@@ -12,13 +12,12 @@ from typing import Literal
 import numpy as np
 
 from duet_core.attributes import Attribute, AttributeSchema, SchemaError
+from duet_core.benchmarks.few_names import few
 from duet_core.benchmarks.mistakes import Mistake, Place
 from duet_core.classes import BoolArray, ClassTable, FloatArray, unit_rows
 
 Kind = Literal["number", "mark", "blank"]
 """How a degree was written: as a number; as yes, x or a name in a list, which count as 1; as an empty cell."""
-
-_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class DescriptionBuilder:
                 if kind == "blank":
                     blanks[name].append((row, place))
             for name, cells in blanks.items():
-                keys = _some([self._attributes[row][0].key for row, _ in cells])
+                keys = few([self._attributes[row][0].key for row, _ in cells])
                 yield Mistake(
                     cells[0][1], f"class {name!r}: no degree for {keys}; in a table of numbers write 0 for none"
                 )
@@ -183,8 +182,3 @@ def _twins(described: ClassDescriptions) -> Iterator[Mistake]:
 def _folded(key: str) -> str:
     prompt, _, name = key.partition(":")
     return f"{' '.join(prompt.lower().split())}:{' '.join(name.lower().split())}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _EXAMPLES
-    return ", ".join(names[:_EXAMPLES]) + (f" and {more} more" if more > 0 else "")

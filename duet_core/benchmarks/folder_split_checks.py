@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from duet_core.benchmarks.few_names import few
 from duet_core.benchmarks.folder_photos import PhotoFolder
 from duet_core.benchmarks.folder_split import FolderSplit
 from duet_core.benchmarks.mistakes import Mistake
 
 LEAST_TRAIN = 4
 """Photos of a class in training: an anchor, and others to compare with (A.5)."""
-_EXAMPLES = 3
 
 
 def split_mistakes(split: FolderSplit, photos: PhotoFolder, described: Collection[str]) -> list[Mistake]:
@@ -26,7 +26,7 @@ def split_notes(split: FolderSplit, photos: PhotoFolder, classes: Collection[str
     for what, names in (("classes", new_classes), ("photos", new)):
         if names:
             how = f"duet benchmark split {root} --extend takes them in"
-            yield f"{len(names)} {what} are not in the split and are left out ({_some(names)}); {how}"
+            yield f"{len(names)} {what} are not in the split and are left out ({few(names)}); {how}"
 
 
 def _roles(split: FolderSplit) -> Iterator[Mistake]:
@@ -65,7 +65,7 @@ def _sides(split: FolderSplit) -> Iterator[Mistake]:
 def _overlaps(split: FolderSplit) -> Iterator[Mistake]:
     for name, photos in split.train.items():
         if both := [photo for photo in photos if photo in set(split.test.get(name, ()))]:
-            text = f"photos of {name!r} are under train and under test: {_some(both)}; remove them from one"
+            text = f"photos of {name!r} are under train and under test: {few(both)}; remove them from one"
             yield Mistake(split.place("test", name), text)
 
 
@@ -82,7 +82,7 @@ def _gone(split: FolderSplit, photos: PhotoFolder, described: Collection[str]) -
         for name, own in side.items():
             missing = [photo for photo in own if photo not in photos.files.get(name, {})]
             if missing and photos.files.get(name):
-                text = f"{len(missing)} photos of {name!r} are not there ({_some(missing)}); {advice}"
+                text = f"{len(missing)} photos of {name!r} are not there ({few(missing)}); {advice}"
                 yield Mistake(split.place(key, name), text)
 
 
@@ -98,8 +98,3 @@ def _counts(split: FolderSplit) -> Iterator[Mistake]:
             f"{len(learned)} classes are left to learn from while choosing; at least 2, not unseen nor for validation"
         )
         yield Mistake(split.place("validation", ""), text)
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - _EXAMPLES
-    return ", ".join(names[:_EXAMPLES]) + (f" and {more} more" if more > 0 else "")

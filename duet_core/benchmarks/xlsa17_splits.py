@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from duet_core.benchmarks.few_names import few
 from duet_core.benchmarks.mat_files import ARCHIVE, Outcome, agree
 from duet_core.benchmarks.official import OFFICIAL, Official
 from duet_core.benchmarks.photo_list import MARKERS, after_marker, class_of
@@ -112,4 +113,4 @@ def _same_classes(got: set[str], expected: set[str], of: str) -> Outcome:
 
 
 def _some(names: set[str]) -> str:
-    return ", ".join(sorted(names)[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
+    return few(sorted(names)) or "none"
