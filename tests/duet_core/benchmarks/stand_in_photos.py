@@ -13,9 +13,9 @@ from PIL import Image
 
 from duet_core.benchmarks.official import Official
 
-SUN_PREFIX = "/BS/Deep_Fragments/work/MSc/data/SUN/images/"
-CUB_PREFIX = "/BS/Deep_Fragments/work/MSc/CUB_200_2011/CUB_200_2011/images/"
-AWA2_PREFIX = "/BS/xian/work/data/Animals_with_Attributes2//JPEGImages/"
+SUN_PREFIX = "/maker/data/SUN/images/"
+CUB_PREFIX = "/maker/CUB_200_2011/CUB_200_2011/images/"
+AWA2_PREFIX = "/maker/data/Animals_with_Attributes2//JPEGImages/"
 
 
 def write_stand_in(source: Path, root: Path, benchmark: Official) -> Path:
