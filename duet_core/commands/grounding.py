@@ -12,7 +12,7 @@ from duet_core.classes import FloatArray
 from duet_core.grounding_evaluation import grounding_precision
 from duet_core.grounding_prior import prior_correction
 from duet_core.judging.encoded import encode_cached
-from duet_core.judging.held_out import check_split
+from duet_core.judging.held_out import check_attributes, check_split
 from duet_core.runtime.bundle import open_bundle, renew_files
 from duet_core.runtime.encoder import Encoder
 
@@ -36,14 +36,12 @@ def run(data: Path, *, bundle: Path = Path("models/birds"), photos: int = 1000, 
     if photos < 2:
         raise ValueError(f"--photos: got {photos}; allowed is 2 or more, such as 1000")
     opened, benchmark = open_bundle(bundle), open_folder(data)
-    if opened.schema != benchmark.schema:
-        raise ValueError(f"{bundle} and {data} have different attributes; give the benchmark it was trained on")
+    check_attributes(opened, benchmark)
     split = benchmark.test_split()
     check_split(opened, split)
     rows = split.train[:: max(1, len(split.train) // photos)]
     looked = yield from encode_cached(opened, benchmark, rows, what="training photos")
-    encoder = Encoder(opened)
-    scores = np.concatenate([encoder.attribute_scores(state[None]) for state in looked.state])  # (n, A)
+    scores = Encoder(opened).attribute_scores(looked.state)  # (n, A)
     present, seen = benchmark.classes.present, split.seen_classes
     factor = prior_correction(scores[::2], present[seen], benchmark.classes.degree[seen])
     own = present[benchmark.labels[rows[1::2]]]  # (n / 2, A)

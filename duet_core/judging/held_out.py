@@ -118,17 +118,22 @@ def judge_held_out(
 
     Raises ValueError for a bundle of other attributes or of another split.
     """
-    if bundle.schema != benchmark.schema:
-        raise ValueError(
-            f"bundle {bundle.model_id} has {len(bundle.schema)} attributes, {benchmark.name} has "
-            f"{len(benchmark.schema)}, or others; give the benchmark that the bundle was trained on"
-        )
+    check_attributes(bundle, benchmark)
     check_split(bundle, split)
     seen = yield from encode_cached(bundle, benchmark, split.seen_eval, what="photos of seen classes", folder=cache)
     unseen = yield from encode_cached(
         bundle, benchmark, split.unseen_eval, what="photos of unseen classes", folder=cache
     )
     return HeldOut(bundle.model_id, bundle.calibration.gamma, benchmark, split, seen, unseen)
+
+
+def check_attributes(bundle: Bundle, benchmark: Benchmark) -> None:
+    """Raises ValueError when the bundle has other attributes than the benchmark."""
+    if bundle.schema != benchmark.schema:
+        raise ValueError(
+            f"bundle {bundle.model_id} has {len(bundle.schema)} attributes, {benchmark.name} has "
+            f"{len(benchmark.schema)}, or others; give the benchmark that the bundle was trained on"
+        )
 
 
 def check_split(bundle: Bundle, split: Split) -> None:
