@@ -12,6 +12,9 @@ from typing import Any
 from duet_core.config import TrainConfig
 from duet_core.recipe import changed_fields
 
+METRICS = ("T1", "U", "S", "H", "AUSUC")
+"""What a run is judged by, in the order of every table."""
+
 
 class ProtocolError(ValueError):
     """A finished run that does not belong to the recipe it is asked for."""
@@ -70,7 +73,7 @@ def finished(folder: Path, config: TrainConfig) -> Record | None:
 
 def figures(metrics: Mapping[str, float]) -> str:
     """T1, U, S, H and AUSUC in percent and γ, as every command prints them."""
-    shares = "  ".join(f"{name} {100 * metrics[name]:.2f}" for name in ("T1", "U", "S", "H", "AUSUC"))
+    shares = "  ".join(f"{name} {100 * metrics[name]:.2f}" for name in METRICS)
     return f"{shares}  γ {metrics['gamma']:.4f}"
 
 

@@ -13,6 +13,7 @@ from duet_core.benchmarks.benchmark import BenchmarkError
 from duet_core.benchmarks.class_embedding import read_class_embedding, report_order
 from duet_core.benchmarks.knowledge_graph import GraphAttributes, graph_attributes
 from duet_core.benchmarks.triples import read_graph
+from duet_core.judging.tables import table
 
 _EXAMPLE = "data/AWA2/classes.txt"
 
@@ -63,8 +64,8 @@ def _class_names(file: Path) -> list[str]:
 
 def _table(attributes: GraphAttributes) -> str:
     schema, pairs = attributes.schema, attributes.degrees.sum(axis=0)
-    lines = ["| relation as prompt | attributes | pairs | such as |", "|---|---|---|---|"]
+    shown = []
     for prompt, rows in zip(schema.prompts, schema.prompt_sets, strict=True):
         some = ", ".join(schema.attributes[row].name for row in rows[:3])
-        lines.append(f"| {prompt} | {len(rows)} | {int(pairs[list(rows)].sum())} | {some} |")
-    return "\n".join(lines)
+        shown.append((prompt, len(rows), int(pairs[list(rows)].sum()), some))
+    return table(("relation as prompt", "attributes", "pairs", "such as"), shown)

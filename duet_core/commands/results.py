@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from duet_core.config_file import load_config
+from duet_core.judging.tables import table
 from duet_core.recipe import flat, recipe
-from duet_core.record import Record
-
-_NAMES = ("T1", "U", "S", "H", "AUSUC")
+from duet_core.record import METRICS, Record
+from duet_core.spread import mean_and_deviation
 
 
 def run(folder: Path, *, split: Literal["test", "validation"] = "test", config: Path | None = None) -> str:
@@ -31,15 +31,10 @@ def run(folder: Path, *, split: Literal["test", "validation"] = "test", config: 
     records = list(_records(folder, split))
     if not records:
         raise FileNotFoundError(f"no {split} records below {folder}; run: duet train training/configs/birds.yaml")
-    names = " | ".join(_NAMES)
     if split == "test":
-        return _table(f"| row | seeds | {names} | minutes a run |", _test_lines(records))
+        return table(["row", "seeds", *METRICS, "minutes a run"], list(_test_rows(records)))
     base = flat(recipe(load_config(config or Path("training/configs/birds.yaml"))))
-    return _table(f"| changes | seed | {names} |", _validation_lines(records, base))
-
-
-def _table(head: str, lines: Iterator[str]) -> str:
-    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *lines])
+    return table(["changes", "seed", *METRICS], list(_validation_rows(records, base)), digits=1)
 
 
 def _records(folder: Path, split: str) -> Iterator[Record]:
@@ -49,24 +44,20 @@ def _records(folder: Path, split: str) -> Iterator[Record]:
             yield Record(**content)
 
 
-def _test_lines(records: list[Record]) -> Iterator[str]:
-    """One line a row of the paper's kind, the best H last."""
+def _test_rows(records: list[Record]) -> Iterator[list[str | float]]:
+    """One a row of the paper's kind, the best H last."""
     rows: dict[str, list[Record]] = {}
     for record in records:
         rows.setdefault(record.row, []).append(record)
     for row, runs in sorted(rows.items(), key=lambda item: fmean(one.metrics["H"] for one in item[1])):
-        figures = " | ".join(_mean_and_deviation([100 * one.metrics[name] for one in runs]) for name in _NAMES)
-        yield f"| {row} | {len(runs)} | {figures} | {fmean(one.seconds for one in runs) / 60:.1f} |"
+        figures = [mean_and_deviation([100 * one.metrics[name] for one in runs]) for name in METRICS]
+        yield [row, len(runs), *figures, f"{fmean(one.seconds for one in runs) / 60:.1f}"]
 
 
-def _validation_lines(records: list[Record], base: dict[str, object]) -> Iterator[str]:
-    """One line a run, as `--set` would make it from the recipe, the best AUSUC last."""
+def _validation_rows(records: list[Record], base: dict[str, object]) -> Iterator[list[str | float]]:
+    """One a run, as `--set` would make it from the recipe, the best AUSUC last."""
     for record in sorted(records, key=lambda one: one.metrics["AUSUC"]):
         own = flat(record.recipe)
         changes = [f"{name}={json.dumps(own[name])}" for name in base if name in own and own[name] != base[name]]
-        figures = " | ".join(f"{100 * record.metrics[name]:.1f}" for name in _NAMES)
-        yield f"| `{' '.join(changes).replace(chr(34), '') or 'none'}` | {record.seed} | {figures} |"
-
-
-def _mean_and_deviation(values: list[float]) -> str:
-    return f"{values[0]:.1f}" if len(values) == 1 else f"{fmean(values):.1f} ± {stdev(values):.1f}"
+        told = " ".join(changes).replace('"', "") or "none"
+        yield [f"`{told}`", record.seed, *(100 * record.metrics[name] for name in METRICS)]

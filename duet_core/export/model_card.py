@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from duet_core.record import METRICS
+
 _CARD = """# {model_id}
 
 A DUET model (Chen et al., AAAI 2023) exported for the DUET service: it predicts {attributes} attributes of a photo in
@@ -51,9 +53,7 @@ def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
     """The card as Markdown, from the manifest and the calibration of a bundle."""
     training, metrics, language = manifest["training"], manifest["metrics"], manifest["language_model"]
     rows = "\n".join(
-        "| "
-        + " | ".join([str(run["seed"]), *(f"{100 * run[name]:.1f}" for name in ("T1", "U", "S", "H", "AUSUC"))])
-        + " |"
+        "| " + " | ".join([str(run["seed"]), *(f"{100 * run[name]:.1f}" for name in METRICS)]) + " |"
         for run in metrics["test"]
     )
     return _CARD.format(

@@ -16,6 +16,7 @@ from duet_core.judging.class_accuracy import ClassAccuracy, class_accuracies
 from duet_core.judging.confusion import ConfusedPair, confusions
 from duet_core.judging.names import readable
 from duet_core.judging.projection import project_unseen
+from duet_core.record import METRICS
 
 PAIRS = 15
 """Confused pairs in a table."""
@@ -27,7 +28,7 @@ def curve_section(material: Material) -> Part:
     """The table of figures and the seen–unseen curves."""
     numbers = [curve_numbers(one) for one in material.models]
     rows = [
-        [one["model"], *(100 * one[name] for name in ("T1", "U", "S", "H", "AUSUC")), f"{one['gamma']:.3f}",
+        [one["model"], *(100 * one[name] for name in METRICS), f"{one['gamma']:.3f}",
          100 * one["best_H"]["H"]]
         for one in numbers
     ]  # fmt: skip

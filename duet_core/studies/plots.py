@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from duet_core.spread import spread
 from duet_core.studies.record_store import RecordStore
-from duet_core.studies.results import RowResults, row_results, spread
+from duet_core.studies.results import RowResults, row_results
 from duet_core.studies.study import Study
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from duet_core.judging.tables import table
+from duet_core.record import METRICS
+from duet_core.spread import mean_and_deviation, spread
 from duet_core.studies.record_store import RecordStore
-from duet_core.studies.results import Comparison, RowResults, compare, row_results, spread
-from duet_core.studies.study import METRICS, Study
+from duet_core.studies.results import Comparison, RowResults, compare, row_results
+from duet_core.studies.study import Study
 
 _NONE = "–"
 
@@ -16,9 +19,8 @@ def markdown(study: Study, store: RecordStore) -> str:
     results = row_results(study, store)
     comparisons = {base: compare(study, results, base) for base in study.compare_with}
     has_paper = any(row.paper is not None for row in study.rows)
-    lines = [_line(one, study, comparisons, has_paper=has_paper) for one in results]
-    head = _cells(_head(study, has_paper=has_paper))
-    return "\n".join([head, "|---" * (head.count("|") - 1) + "|", *lines, "", *_notes(study, results)])
+    rows = [_row(one, study, comparisons, has_paper=has_paper) for one in results]
+    return "\n".join([table(_head(study, has_paper=has_paper), rows), "", *_notes(study, results)])
 
 
 def _head(study: Study, *, has_paper: bool) -> list[str]:
@@ -30,29 +32,18 @@ def _head(study: Study, *, has_paper: bool) -> list[str]:
     return [*head, "minutes"]
 
 
-def _line(one: RowResults, study: Study, comparisons: dict[str, dict[str, Comparison]], *, has_paper: bool) -> str:
+def _row(one: RowResults, study: Study, comparisons: dict[str, dict[str, Comparison]], *, has_paper: bool) -> list[str]:
     count, wanted = len(one.records), len(study.seeds)
     label = one.row.label if one.row.label == one.row.name else f"{one.row.label} (`{one.row.name}`)"
     cells = [label, str(count) if count == wanted else f"**{count} of {wanted}**"]
-    cells += [_mean_and_deviation(one.values(metric)) for metric in METRICS]
+    cells += [mean_and_deviation(one.values(metric)) if count else _NONE for metric in METRICS]
     own = [comparisons[base].get(one.row.name) for base in study.compare_with]
     for comparison in own:
         cells += [_points(comparison), _p(comparison)]
     if has_paper:
         cells.append(_NONE if one.row.paper is None else f"{one.row.paper:.1f}")
         cells += [_NONE if c is None or c.paper is None else _signed(c.paper) for c in own]
-    return _cells([*cells, f"{spread(one.minutes)[0]:.1f}" if one.records else _NONE])
-
-
-def _cells(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _mean_and_deviation(values: Sequence[float]) -> str:
-    if not values:
-        return _NONE
-    mean, deviation = spread(values)
-    return f"{mean:.1f}" if len(values) == 1 else f"{mean:.1f} ± {deviation:.1f}"
+    return [*cells, f"{spread(one.minutes)[0]:.1f}" if one.records else _NONE]
 
 
 def _points(comparison: Comparison | None) -> str:

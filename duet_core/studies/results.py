@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 from duet_core.record import Record
 from duet_core.studies.record_store import RecordStore, RunKey
@@ -72,8 +71,3 @@ def _difference(metric: str, row: RowResults, base: RowResults) -> Difference | 
 
 def _paper_difference(row: StudyRow, base: StudyRow) -> float | None:
     return None if row.paper is None or base.paper is None else row.paper - base.paper
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard deviation (n − 1); the deviation of a single value is told as 0."""
-    return fmean(values), stdev(values) if len(values) > 1 else 0.0

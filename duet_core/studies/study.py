@@ -8,8 +8,6 @@ from typing import Any
 
 from duet_core.config import TrainConfig
 
-METRICS = ("T1", "U", "S", "H", "AUSUC")
-"""What every record is judged at, in the order in which it is shown."""
 FEWEST_SEEDS = 3
 """Below it a mean with a deviation says little."""
 

@@ -11,7 +11,8 @@ from typing import Any
 from duet_core.config import ConfigError, TrainConfig
 from duet_core.config_file import load_config
 from duet_core.recipe import identity
-from duet_core.studies.study import FEWEST_SEEDS, METRICS, Study, StudyError, StudyRow
+from duet_core.record import METRICS
+from duet_core.studies.study import FEWEST_SEEDS, Study, StudyError, StudyRow
 from duet_core.studies.yaml_lines import EntryPath, LinedYaml
 
 _STUDY_FIELDS = ("title", "recipe", "set", "seeds", "compare_with", "metric", "source", "sweep", "rows")
