@@ -11,16 +11,19 @@ from duet_core.studies.report import markdown
 from duet_core.studies.study_file import load_study
 
 
-def run(study: Path, *, records: Path = Path("training/records"), out: Path | None = None) -> Iterator[str]:
+def run(
+    study: Path, *, records: Path = Path("training/records"), metric: str | None = None, out: Path | None = None
+) -> Iterator[str]:
     """Print the table of a study: mean and deviation over the seeds, differences with their significance, the paper's.
 
     Args:
         study: such as training/studies/table3.yaml.
         records: folder of all records; equal recipes share them, whichever study they were trained for.
+        metric: compare rows by this one, such as T1, and not by the study's own.
         out: also write the table (<study>.md) and a plot (<study>.svg) into this folder.
     """
     definition, store = load_study(study), RecordStore(records)
-    table = markdown(definition, store)
+    table = markdown(definition, store, metric=metric)
     yield table
     if out is None:
         return

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from duet_core.judging.tables import table
 from duet_core.record import METRICS
 from duet_core.spread import mean_and_deviation, spread
 from duet_core.studies.record_store import RecordStore
 from duet_core.studies.results import Comparison, RowResults, compare, row_results
-from duet_core.studies.study import Study
+from duet_core.studies.study import Study, StudyError
 
 _NONE = "–"
 
 
-def markdown(study: Study, store: RecordStore) -> str:
-    """The table of a study, its rows in order, and below it what the columns mean."""
+def markdown(study: Study, store: RecordStore, *, metric: str | None = None) -> str:
+    """The table of a study, its rows in order, and below it what the columns mean.
+
+    Rows are compared by `metric`, the study's own where it is None. The paper's figures are of the study's metric, and
+    left out beside another.
+
+    Raises StudyError for a metric there is not.
+    """
+    if metric is not None and metric != study.metric:
+        if metric not in METRICS:
+            raise StudyError(f"no metric {metric!r}; there are {', '.join(METRICS)}")
+        rows_without_paper = tuple(replace(row, paper=None) for row in study.rows)
+        study = replace(study, metric=metric, rows=rows_without_paper, source="")
     results = row_results(study, store)
     comparisons = {base: compare(study, results, base) for base in study.compare_with}
     has_paper = any(row.paper is not None for row in study.rows)

@@ -15,6 +15,7 @@ from duet_core.studies import RecordStore, Study
 from duet_core.studies.plots import draw
 from duet_core.studies.report import markdown
 from duet_core.studies.significance import holm, paired
+from duet_core.studies.study import StudyError
 from tests.duet_core.studies.study_records import write_record, write_study
 
 ROWS = {
@@ -46,6 +47,17 @@ def test_the_table(study: Study) -> None:
         f"| Two (`two`) | **2 of 3** | {thrice} | 61.5 ± 0.7 | {half} | +0.5 ± 0.7 | 0.500 (0.500) | – | – | 1.5 |",
         "| none | **0 of 3** | – | – | – | – | – | – | – | – | – | – |",
     ]
+
+
+def test_another_metric_is_compared_without_the_papers_figures(study: Study) -> None:
+    store = RecordStore(Path("records"))
+    table = markdown(study, store, metric="T1").splitlines()
+    assert table[0].endswith("| AUSUC | T1 − base | p (Holm) | minutes |")
+    assert "| +0.0 ± 0.0 |" in table[3]  # every made-up record has the same T1
+    assert "Paper:" not in "\n".join(table)
+    assert markdown(study, store, metric="H") == markdown(study, store)
+    with pytest.raises(StudyError, match="no metric 'h'; there are T1, U, S, H, AUSUC"):
+        markdown(study, store, metric="h")
 
 
 def test_the_notes_say_which_test_it_is(study: Study) -> None:
