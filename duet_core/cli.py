@@ -96,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # who reads us has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return 0
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         if os.environ.get("DUET_DEBUG"):
             raise

@@ -8,6 +8,7 @@ import pytest
 
 from duet_core.commands import results
 from duet_core.record import Record
+from duet_core.studies.plots import draw
 from duet_core.studies.record_store import RecordStore
 from duet_core.studies.report import markdown
 from duet_core.studies.study_file import load_study
@@ -38,6 +39,17 @@ def test_the_results_page_shows_the_table_of_each_study_that_was_begun(
     monkeypatch.chdir(ROOT)  # where a study's recipe is looked for
     table = markdown(load_study(study), RecordStore(RECORDS.parent))
     assert table in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("study", [file for file in STUDIES if file.stem != "leak"], ids=lambda file: file.stem)
+def test_the_picture_of_a_study_is_drawn_from_its_records(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = ROOT / "docs" / f"{study.stem.replace('_', '-')}.svg"
+    monkeypatch.chdir(ROOT)
+    assert draw(load_study(study), RecordStore(RECORDS.parent), tmp_path / shown.name)
+    assert (tmp_path / shown.name).read_text() == shown.read_text()
+    assert f"]({shown.name})" in (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 
 
 def test_every_row_was_judged_on_the_same_photos() -> None:

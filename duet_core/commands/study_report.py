@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from duet_core.studies.plots import draw
 from duet_core.studies.record_store import RecordStore
 from duet_core.studies.report import markdown
 from duet_core.studies.study_file import load_study
@@ -27,6 +26,8 @@ def run(
     yield table
     if out is None:
         return
+    from duet_core.studies.plots import draw  # matplotlib comes with the training packages, the table needs none
+
     out.mkdir(parents=True, exist_ok=True)
     page, picture = out / f"{definition.name}.md", out / f"{definition.name}.svg"
     page.write_text(f"# {definition.title}\n\n{table}\n", encoding="utf-8")

@@ -45,6 +45,8 @@ def run(
         runs: folder for checkpoints, which are removed when a run is finished, and logs.
         dry_run: only say which runs are missing.
     """
+    if workers < 1:
+        raise ValueError(f"--workers: got {workers}; allowed is 1 or more")
     definition = load_study(study)
     wanted = run_list(definition, rows=_names(only), seeds=_numbers(seeds))
     store = RecordStore(records)
@@ -55,8 +57,6 @@ def run(
         return
     if importlib.util.find_spec("torch") is None:
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
-    if workers < 1:
-        raise ValueError(f"--workers: got {workers}; allowed is 1 or more")
     places: list[str | None] = [*_names(devices)] or [None] * workers
     runner = StudyRunner(definition, wanted, store, folder=runs, devices=places)
     with _terminate_as_interrupt():

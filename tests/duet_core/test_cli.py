@@ -157,6 +157,18 @@ def test_help_and_results_need_the_base_install_only() -> None:
     assert "how many classes to show for each photo. (a whole number; default: 5)" in " ".join(done.stdout.split())
 
 
+def test_a_reader_that_goes_away_is_no_mistake() -> None:
+    command = [sys.executable, "-m", "duet_core.cli", "study", "report", "training/studies/table3.yaml"]
+    root = Path(__file__).resolve().parents[2]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()  # before anything is printed
+    with process.stderr:
+        assert process.stderr.read() == ""
+    assert process.wait() == 0
+
+
 def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
     project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"]
     assert main(["--version"]) == 0

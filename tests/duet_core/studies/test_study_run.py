@@ -176,6 +176,11 @@ def test_a_study_goes_on_from_records_alone_and_shares_those_of_others(place: Pl
     assert "tiny_study/base/validation-seed0.json" not in names
 
 
+def test_a_dry_run_refuses_what_a_run_refuses(place: Place) -> None:
+    said = place.run("--dry-run", "--workers", "0", code=2)
+    assert said.strip() == "duet study run: --workers: got 0; allowed is 1 or more"
+
+
 def test_what_fails_is_told_and_stops_nothing_else(tmp_path: Path, tiny_world: TinyWorld) -> None:
     broken = {"set": {"vision.name": "no_such_encoder"}}
     place = Place(tmp_path, tiny_world, {"broken": broken, **ROWS}, epochs=2)
