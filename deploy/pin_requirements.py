@@ -1,4 +1,4 @@
-"""Resolve the dependencies of pyproject.toml into requirements/{serve,client,docs,test,gpu}.txt, all of it pinned."""
+"""Resolve the dependencies of pyproject.toml into requirements/*.txt, all of it pinned."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ Pins = dict[str, str]
 
 OLDER_PYTHONS = ('async-timeout==5.0.1; python_full_version < "3.11.3"  # redis, on Python 3.11.0 to 3.11.2',)
 """Pins that the Python at work does not need but an older allowed one does; pip evaluates markers only for itself."""
+
+
+BESIDE_SERVE = {
+    "client": "What duet_client and the commands that ask a running service need besides serve.txt.",
+    "otel": "What the service needs besides serve.txt to send traces and metrics to a collector.",
+    "bulk": "What `duet bulk` needs besides serve.txt; `--ray` needs test.txt or ray[data].",
+    "docs": "What the documentation's site needs besides serve.txt.",
+    "fuzz": "What `make fuzz` needs besides serve.txt.",
+    "audit": "What `make audit` needs besides serve.txt.",
+}
+"""Extra of pyproject.toml -> what its requirements file is for."""
 
 
 def canonical(name: str) -> str:
@@ -53,7 +64,7 @@ def write(name: str, purpose: str, pins: Mapping[str, str], extra: Sequence[str]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the five files; present pins stay unless ``--upgrade`` is given."""
+    """Write the files; present pins stay unless ``--upgrade`` is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions instead of the present pins")
     upgrade = parser.parse_args(arguments).upgrade
@@ -64,17 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     serve = resolve(base, present)
     write("serve", "The service and the exported model: no torch.", serve, OLDER_PYTHONS)
 
-    test = resolve([*base, *extras["train"], *extras["dev"], *extras["docs"]], present | serve)
+    tested = ("train", "dev", "docs", "otel", "bulk", "ray", "bench")
+    test = resolve([*base, *(line for extra in tested for line in extras[extra])], present | serve)
     more = {package: version for package, version in test.items() if package not in serve}
     write("test", "What training, tests and checks need besides the service.", more, ["-r serve.txt"])
 
-    client = resolve([*base, *extras["client"]], present | serve | test)
-    more = {package: version for package, version in client.items() if package not in serve}
-    write("client", "What duet_client and the commands that ask a running service need besides serve.txt.", more)
-
-    docs = resolve([*base, *extras["docs"]], present | serve | test)
-    more = {package: version for package, version in docs.items() if package not in serve}
-    write("docs", "What the documentation's site needs besides serve.txt.", more)
+    for extra, purpose in BESIDE_SERVE.items():
+        pins = resolve([*base, *extras[extra]], present | serve | test)
+        write(extra, purpose, {package: version for package, version in pins.items() if package not in serve})
 
     others = {package: version for package, version in serve.items() if package != "onnxruntime"}
     gpu = resolve([*(line for line in base if not line.startswith("onnxruntime")), *extras["gpu"]], others)
