@@ -16,7 +16,7 @@ from app.engine.labelled import LabelledPhotos, RedisLabelledPhotos
 from app.engine.labelled_sqlite import SqliteLabelledPhotos
 from app.engine.margins import MarginCache
 from app.engine.photo_file import PhotoFile, beside
-from app.engine.photos import PhotoLimits, PhotoReader
+from app.engine.photos import PhotoReader
 from app.engine.state_shelves import RedisShelf, SqliteShelf
 from app.metrics import Metrics
 from app.registry.follower import Follower
@@ -27,6 +27,7 @@ from app.registry.sqlite import SqliteStore
 from app.registry.store import ClassStore
 from app.settings import Settings
 from duet_core.runtime import CPU, CUDA, Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank_calibrated
+from duet_core.runtime.photos import PhotoLimits
 from duet_core.runtime.text import TextInterpreter
 
 log = logging.getLogger("duet.service")

@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from app.engine.admission import Overloaded
 from app.engine.inference import InferenceStopped
-from app.engine.photos import PhotoRefused
 from app.problems import Problem, retry_after
 from app.registry.follower import RevisionForgotten, RevisionNotReached
 from app.registry.store import StoreRefused, StoreUnavailable
 from duet_core.runtime import RankingError
+from duet_core.runtime.photos import PhotoRefused
 
 STORE_RETRY_SECONDS = 2
 

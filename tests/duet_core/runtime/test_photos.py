@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.engine.photos import PhotoLimits, PhotoRefused, read_photo
 from duet_core.runtime import Preprocessing, load_rgb
+from duet_core.runtime.photos import PhotoLimits, PhotoRefused, read_photo
 
 LIMITS = PhotoLimits(pixels=25_000_000, side=10_000, aspect=50)
 PREPARE = Preprocessing(size=64, resize=72, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
