@@ -241,7 +241,7 @@ def open_images(
         for file, (_, rows, views) in zip(files, parts, strict=True):
             if not file.exists():
                 _write_trunk(file, trunk, pixels, rows=rows, views=views)
-    evaluation, crops, *leaked = (np.load(file, mmap_mode="r") for file in files)
+    evaluation, crops, *leaked = (np.load(file, mmap_mode="r", allow_pickle=False) for file in files)
     return TrunkCache(
         evaluation=evaluation,
         crops=crops,

@@ -67,7 +67,7 @@ class PhotoCache:
         file = self.file
         if not file.exists():
             self._build(file)
-        pixels: PhotoArray = np.load(file, mmap_mode="r")
+        pixels: PhotoArray = np.load(file, mmap_mode="r", allow_pickle=False)
         return pixels
 
     def _build(self, file: Path) -> None:

@@ -39,7 +39,8 @@ def write_language(folder: Path, language_model: str, tokenizer: Tokenizer, phra
     tokenizer.no_padding()
     tokenizer.enable_truncation(_LONGEST_PROMPT)
     tokenizer.save(str(folder / "tokenizer.json"))
-    network = AutoModel.from_pretrained(resolve_language_model(language_model), add_pooling_layer=False)
+    source = resolve_language_model(language_model)
+    network = AutoModel.from_pretrained(source, use_safetensors=True, add_pooling_layer=False)
     module = SentenceEmbedding(network).eval()
     ids = torch.ones(2, 16, dtype=torch.long)
     with tempfile.TemporaryDirectory() as scratch:

@@ -121,7 +121,7 @@ def load_language_encoder(
     """
     own = {} if dropout is None else {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     with _named_source(name) as source:
-        network = AutoModel.from_pretrained(source, add_pooling_layer=False, **own)
+        network = AutoModel.from_pretrained(source, use_safetensors=True, add_pooling_layer=False, **own)
     return LanguageEncoder(network=network, frozen_layers=frozen_layers, freeze=freeze)
 
 

@@ -18,13 +18,14 @@ from tokenizers import Tokenizer
 
 from duet_core.attributes import AttributeSchema
 from duet_core.classes import FloatArray
+from duet_core.runtime.bundle_files import trouble_with_file, trouble_with_listing, trouble_with_model_id, unprintable
 from duet_core.runtime.calibration import Calibration
 from duet_core.runtime.class_set import ClassSet
 from duet_core.runtime.encoder import Encoder
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
 from duet_core.runtime.sentence_map import SentenceMap, load_sentence_map
-from duet_core.runtime.sessions import CPU, open_session
+from duet_core.runtime.sessions import CPU, ProviderError, open_session
 
 FORMAT_VERSION = 1
 FILES = (
@@ -153,10 +154,13 @@ def open_bundle(folder: Path | str, *, providers: Sequence[str] = CPU) -> Bundle
             tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
             sentences=load_sentence_map(folder / SENTENCES) if SENTENCES in manifest["files"] else None,
         )
-    except (KeyError, ValueError, TypeError) as error:
+        _check_names(bundle)
+        _check_shapes(bundle)
+        _check_golden(bundle)
+    except (BundleError, ProviderError):
+        raise
+    except Exception as error:  # errors of ONNX Runtime, tokenizers and zipfile have no class in common
         raise BundleError(f"{folder}: {type(error).__name__}: {error}; export the bundle again") from error
-    _check_shapes(bundle)
-    _check_golden(bundle)
     return bundle
 
 
@@ -180,6 +184,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     missing = [name for name in ("model_id", "schema", "preprocessing", "files") if name not in manifest]
     if missing:
         raise BundleError(f"{path}: without {', '.join(missing)}; export the bundle again")
+    if trouble := trouble_with_model_id(manifest["model_id"]) or trouble_with_listing(manifest["files"]):
+        raise BundleError(f"{path}: {trouble}; export the bundle again")
     if manifest.get("requires"):
         raise BundleError(f"{path}: requires {manifest['requires']}, unknown here; install a newer release")
     return dict(manifest)
@@ -192,8 +198,8 @@ def _check_files(folder: Path, listed: dict[str, dict[str, Any]]) -> None:
         raise BundleError(f"{folder / 'manifest.json'}: files lists no {', '.join(unlisted)}; export the bundle again")
     for name, expected in listed.items():
         path = folder / name
-        if Path(name).name != name or not path.is_file():
-            raise BundleError(f"{path}: no such file, manifest.json lists it; copy the whole bundle again")
+        if trouble := trouble_with_file(folder, name):
+            raise BundleError(f"{folder / 'manifest.json'}: {trouble}")
         if path.stat().st_size != expected["bytes"]:
             raise BundleError(
                 f"{path}: {path.stat().st_size} bytes, manifest.json says {expected['bytes']}; copy the file again "
@@ -208,7 +214,7 @@ def _check_files(folder: Path, listed: dict[str, dict[str, Any]]) -> None:
 
 
 def _read_classes(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         ids = tuple(str(name) for name in arrays["ids"])
         return {
             "classes": ClassSet(
@@ -226,6 +232,16 @@ def _frozen(array: NDArray[Any]) -> FloatArray:
     copy = np.array(array, dtype=np.float32)
     copy.setflags(write=False)
     return copy
+
+
+def _check_names(bundle: Bundle) -> None:
+    """Ids and labels stand in answers, pages and log lines."""
+    named = (*bundle.classes.ids, *bundle.classes.labels, *(attribute.key for attribute in bundle.schema.attributes))
+    if (name := unprintable(named)) is not None:
+        raise BundleError(
+            f"{bundle.folder}: {name!r} names a class or an attribute; names are not empty and hold no control "
+            "characters, such as 'Painted Bunting'; export the bundle again"
+        )
 
 
 def _check_shapes(bundle: Bundle) -> None:
@@ -262,7 +278,8 @@ def _check_shapes(bundle: Bundle) -> None:
 def _check_golden(bundle: Bundle) -> None:
     """Run the golden picture through preprocessing and model and compare with what the exporter saw."""
     encoder = Encoder(bundle)
-    with np.load(bundle.folder / "golden.npz", allow_pickle=False) as golden:
+    path = bundle.folder / "golden.npz"
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as golden:
         missing = sorted({"pixels_sha256", "v", "state"} - set(golden.files))
         if missing:
             raise BundleError(f"{bundle.folder / 'golden.npz'}: without {missing}; export the bundle again")

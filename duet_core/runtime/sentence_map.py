@@ -98,7 +98,7 @@ class SentenceMap:
 
 def load_sentence_map(path: Path) -> SentenceMap:
     """Read what `SentenceMap.save` wrote. Raises SentenceMapError for parts that do not fit, KeyError for none."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         numbers = {
             name: np.asarray(arrays[name], dtype=np.float32) for name in ("word_weights", "offset", "reduce", "expand")
         }
