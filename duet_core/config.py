@@ -214,6 +214,8 @@ class OptimizerConfig:
     """Share of the steps over which one_cycle rises."""
     clip: float = 5.0
     """Largest norm of the gradient; 0 for no limit."""
+    average: float = 0.0
+    """Decay of the moving average of the weights, which is what is judged and exported (such as 0.99); 0 for none."""
     bf16: bool = True
     """bfloat16 autocast on CUDA; the CPU computes in float32."""
     bf16_on_cpu: bool = False
@@ -330,6 +332,8 @@ class TrainConfig:
         if self.language.dropout is not None:
             unit["language.dropout"] = self.language.dropout
         errors = [f"{name}: got {value}; allowed is 0…1" for name, value in unit.items() if not 0 <= value <= 1]
+        if not 0 <= self.optimizer.average < 1:
+            errors.append(f"optimizer.average: got {self.optimizer.average}; allowed is 0 to below 1, such as 0.99")
         if not 0 < self.run.holdout < 1:
             errors.append(f"run.holdout: got {self.run.holdout}; allowed is above 0 and below 1, such as 0.2")
         if not 0 <= self.run.false_reject_rate < 1:

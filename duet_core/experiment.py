@@ -25,6 +25,7 @@ from duet_core.sampling import SentenceBuilder, TargetSampler, sampling_correcti
 from duet_core.step_plan import StepPlanner
 from duet_core.task import ClassVectors, DuetTask, VisionOnlyTask
 from duet_core.trainer import Trainer, placed
+from duet_core.weight_average import judged_weights
 
 _LOGGER = logging.getLogger(__name__)
 _EVAL_BATCH = 64
@@ -168,7 +169,7 @@ class Experiment:
             )
         task = self.build_task(split, self.planner(split), seed=seed)
         placed(task, self.device)
-        task.model.load_state_dict(state["model"])
+        task.model.load_state_dict(judged_weights(state))
         return task.eval(), float(state["seconds"])
 
     @torch.no_grad()

@@ -21,6 +21,7 @@ from duet_core.model.joint_norm import join_batch_norms
 from duet_core.processes import Processes
 from duet_core.step_plan import StepPlan, StepPlanner, epoch_batches
 from duet_core.training_log import TrainingLog
+from duet_core.weight_average import WeightAverage
 
 _LOGGER = logging.getLogger(__name__)
 LEAST_UPDATES = 5
@@ -150,6 +151,7 @@ class Trainer:
         self.steps = self._epoch_steps * settings.epochs
         self._schedule = build_schedule(self._optimizer, settings, updates=-(-self.steps // settings.accumulation))
         self.seconds = 0.0
+        self._average = WeightAverage(self._model, settings.average) if settings.average else None
         self._forward: nn.Module = task
         if self._processes.world > 1:
             self._forward = DistributedDataParallel(task, find_unused_parameters=True)
@@ -212,16 +214,23 @@ class Trainer:
     def fit(self, *, stop_after: int | None = None) -> None:
         """Train to the end, from the newest checkpoint if there is one.
 
+        After the last step the model has the averaged weights where optimizer.average asks for them.
+
         Args:
             stop_after: leave off after so many steps of the whole run, at the end of the accumulation group they end
                 in, with a checkpoint; None to finish.
         """
         first = self._resume()
-        started, before = time.monotonic(), self.seconds
         group = self._config.optimizer.accumulation
         last = self.steps if stop_after is None else min(-(-stop_after // group) * group, self.steps)
-        if first >= last:
-            return
+        if first < last:
+            self._take_steps(first, last)
+        if max(first, last) == self.steps and self._average:
+            self._average.give()
+
+    def _take_steps(self, first: int, last: int) -> None:
+        """Steps from `first` to before `last`, with logs and checkpoints."""
+        started, before = time.monotonic(), self.seconds
         main = self._processes.rank == 0
         with TrainingLog(self._folder, total=self.steps, first=first, enabled=main) as log:
             self.task.train()
@@ -277,6 +286,8 @@ class Trainer:
             self._optimizer.step()
             self._schedule.step()
             self._optimizer.zero_grad(set_to_none=True)
+            if self._average:
+                self._average.update()
         return {name: value.detach() for name, value in losses.items()}
 
     def _exchange(self, step: int) -> AbstractContextManager[None]:
@@ -298,6 +309,8 @@ class Trainer:
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
+        if self._average:
+            self._average.load(state["average"])
         self.seconds = float(state["seconds"])
         if self._processes.rank == 0:
             _LOGGER.info("resumed %s at step %d of %d", self._folder, state["step"], self.steps)
@@ -327,4 +340,5 @@ class Trainer:
             model=self._model.state_dict(),
             optimizer=self._optimizer.state_dict(),
             schedule=self._schedule.state_dict(),
+            **({"average": self._average.state()} if self._average else {}),
         )

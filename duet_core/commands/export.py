@@ -109,6 +109,7 @@ def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path,
     """The trained model of a finished run, in evaluation mode."""
     from duet_core.checkpoint import load_checkpoint
     from duet_core.task import DuetTask
+    from duet_core.weight_average import judged_weights
 
     recipe, photos = experiment.config, experiment.split(split)
     task = experiment.build_task(photos, experiment.planner(photos), seed=seed)
@@ -117,7 +118,7 @@ def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path,
     state = load_checkpoint(folder / "checkpoint.pt", recipe, seed=seed, device=experiment.device)
     if state is None or finished(folder, recipe) is None:
         raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
-    task.model.load_state_dict(state["model"])
+    task.model.load_state_dict(judged_weights(state))
     return task.eval()
 
 
