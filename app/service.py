@@ -1,85 +1,106 @@
-"""The parts of a running service and how they are put together; knows no routes."""
+"""What a request is answered with: the parts that all models share, and one model; knows no routes."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from app.engine.admission import Admission
-from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, SharedImageStates, Shelf
+from app.engine.image_states import ImageState, ImageStates
 from app.engine.inference import Inference
-from app.engine.labelled import LabelledPhotos, RedisLabelledPhotos
-from app.engine.labelled_sqlite import SqliteLabelledPhotos
+from app.engine.labelled import LabelledPhotos
 from app.engine.margins import MarginCache
-from app.engine.photo_file import PhotoFile, beside
 from app.engine.photos import PhotoReader
-from app.engine.state_shelves import RedisShelf, SqliteShelf
 from app.metrics import Metrics
 from app.registry.follower import Follower
-from app.registry.opening import open_copies, open_store
+from app.registry.opening import open_store
 from app.registry.redis import RedisStore
-from app.registry.snapshot import SeenClasses, Snapshot, schema_fingerprint
+from app.registry.snapshot import Snapshot
 from app.registry.sqlite import SqliteStore
-from app.registry.store import ClassStore
+from app.served_model import ServedModel, open_model
 from app.settings import Settings
-from duet_core.runtime import CPU, CUDA, Bundle, Candidates, ClassSet, Encoder, Ranking, open_bundle, rank_calibrated
-from duet_core.runtime.photos import PhotoLimits
+from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, rank_calibrated
 from duet_core.runtime.text import TextInterpreter
 
-log = logging.getLogger("duet.service")
 
-STATE_SECONDS = 0.25
-"""Longest wait of one photo's state for another process's write to the SQLite file."""
-
-
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything the routes need, one object an application."""
+    """Everything the routes need. It never changes: with another model the application has another one.
+
+    A request takes one and keeps it to its end, so that no answer mixes two models. What changes while the process
+    lives (places taken, figures counted) is inside the parts, which all of an application's services share.
+    """
 
     settings: Settings
     metrics: Metrics
-    bundle: Bundle
-    encoder: Encoder
-    interpreter: TextInterpreter
-    schema_id: str
-    store: ClassStore
-    follower: Follower
+    store: RedisStore | SqliteStore
     admission: Admission
-    photos: PhotoReader
-    inference: Inference
-    states: ImageStates
-    labelled: LabelledPhotos
-    margins: MarginCache = field(default_factory=MarginCache)
-    checked: bool = False
-    """Whether the model has answered its first photo in this process."""
+    model: ServedModel
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model's files, opened."""
+        return self.model.bundle
+
+    @property
+    def encoder(self) -> Encoder:
+        """Pixels to v and state, states to attribute scores."""
+        return self.model.encoder
+
+    @property
+    def interpreter(self) -> TextInterpreter:
+        """Sentences to degrees."""
+        return self.model.interpreter
+
+    @property
+    def schema_id(self) -> str:
+        """Fingerprint of the attributes that the degrees of new classes belong to."""
+        return self.model.schema_id
+
+    @property
+    def follower(self) -> Follower:
+        """Snapshots of the class spaces as the model sees them."""
+        return self.model.follower
+
+    @property
+    def photos(self) -> PhotoReader:
+        """Photos to pixels."""
+        return self.model.photos
+
+    @property
+    def inference(self) -> Inference:
+        """The queue in front of the model."""
+        return self.model.inference
+
+    @property
+    def states(self) -> ImageStates:
+        """What is remembered of photos."""
+        return self.model.states
+
+    @property
+    def labelled(self) -> LabelledPhotos:
+        """Photos whose class was told."""
+        return self.model.labelled
+
+    @property
+    def margins(self) -> MarginCache:
+        """Margins of those photos."""
+        return self.model.margins
 
     async def start(self) -> None:
         """Run the model once, then follow the store. Raises StoreRefused, or what the model raised."""
-        self.inference.start()
-        side = self.bundle.preprocessing.size
-        first = await self.inference.encode(np.zeros((3, side, side), dtype=np.float32))
-        if not np.isfinite(first.v).all():
-            raise RuntimeError(f"bundle {self.bundle.model_id}: v of a black photo is not finite; export it again")
-        self.checked = True
-        await self.follower.start()
+        await self.model.start()
 
     async def stop(self) -> None:
         """Finish what was begun, then let go of everything."""
-        await self.follower.stop()
-        await self.inference.stop()
-        await asyncio.to_thread(self.photos.close)
-        await self.states.close()
-        await self.labelled.close()
+        await self.model.stop()
         await self.store.close()
 
     def not_ready(self) -> list[str]:
         """Why photos cannot be classified now; empty when they can."""
         reasons = []
-        if not self.checked:
+        if not self.model.checked:
             reasons.append("the model has not answered its first photo")
         elif not self.inference.alive:
             reasons.append("the inference thread has ended")
@@ -89,7 +110,7 @@ class Service:
 
     async def encode(self, photo: bytes) -> ImageState:
         """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
-        return await self.inference.encode(await self.photos.pixels(photo))
+        return await self.model.encode(photo)
 
     def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:
         """γ for an answer: what the request asks for, else what the class space sets, else the bundle's."""
@@ -113,58 +134,6 @@ class Service:
 
 def build_service(settings: Settings, metrics: Metrics) -> Service:
     """Open the bundle and connect the parts; nothing runs yet. Raises BundleError, ProviderError."""
-    start = time.perf_counter()
-    bundle = open_bundle(settings.bundle, providers=CUDA if settings.device == "cuda" else CPU)
-    log.info("bundle %s opened in %.2f s", bundle.model_id, time.perf_counter() - start)
-    encoder, store = Encoder(bundle), open_store(settings)
-    seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_fingerprint(bundle.schema))
-    admission = Admission(limit=settings.queue_images, metrics=metrics)
-    return Service(
-        settings=settings,
-        metrics=metrics,
-        bundle=bundle,
-        encoder=encoder,
-        interpreter=TextInterpreter(bundle),
-        schema_id=seen.schema,
-        store=store,
-        follower=Follower(
-            store=store,
-            seen=seen,
-            poll_seconds=settings.poll_seconds,
-            max_spaces=settings.max_spaces,
-            copies=open_copies(settings),
-        ),
-        admission=admission,
-        photos=PhotoReader(
-            prepare=encoder.prepare,
-            limits=PhotoLimits(pixels=settings.max_pixels, side=settings.max_side, aspect=settings.max_aspect),
-            side=bundle.preprocessing.resize,
-            workers=settings.decode_workers,
-            metrics=metrics,
-        ),
-        inference=Inference(
-            encode=encoder.encode_pixels, max_batch=settings.max_batch, observe=admission.observe, metrics=metrics
-        ),
-        states=_image_states(settings, store, bundle.model_id, metrics),
-        labelled=_labelled(settings, store, bundle),
-    )
-
-
-def _image_states(settings: Settings, store: RedisStore | SqliteStore, model_id: str, metrics: Metrics) -> ImageStates:
-    """Any process with the same store can explain a photo."""
-    ttl, capacity = settings.image_ttl_seconds, settings.image_cache
-    shelf: Shelf
-    if isinstance(store, RedisStore):
-        shelf = RedisShelf(client=store.client, ttl=ttl, model_id=model_id)
-    else:
-        file = PhotoFile(beside(store.path), timeout=min(STATE_SECONDS, settings.store_timeout_seconds), durable=False)
-        shelf = SqliteShelf(file, ttl=ttl, capacity=capacity, model_id=model_id)
-    return SharedImageStates(shelf=shelf, memory=MemoryImageStates(ttl=ttl, capacity=capacity), metrics=metrics)
-
-
-def _labelled(settings: Settings, store: RedisStore | SqliteStore, bundle: Bundle) -> LabelledPhotos:
-    """Labelled photos are shared by all processes with the same store."""
-    if isinstance(store, RedisStore):
-        return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)
-    file = PhotoFile(beside(store.path), timeout=settings.store_timeout_seconds, durable=True)
-    return SqliteLabelledPhotos(file, model_id=bundle.model_id)
+    store, admission = open_store(settings), Admission(limit=settings.queue_images, metrics=metrics)
+    model = open_model(settings.bundle, settings=settings, metrics=metrics, store=store, admission=admission)
+    return Service(settings=settings, metrics=metrics, store=store, admission=admission, model=model)

@@ -1,0 +1,161 @@
+"""One opened bundle at work, with everything that belongs to it and to no other model."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from app.engine.admission import Admission
+from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, SharedImageStates, Shelf
+from app.engine.inference import Inference
+from app.engine.labelled import LabelledPhotos, RedisLabelledPhotos
+from app.engine.labelled_sqlite import SqliteLabelledPhotos
+from app.engine.margins import MarginCache
+from app.engine.photo_file import PhotoFile, beside
+from app.engine.photos import PhotoReader
+from app.engine.state_shelves import RedisShelf, SqliteShelf
+from app.metrics import Metrics
+from app.registry.follower import Follower
+from app.registry.opening import open_copies
+from app.registry.redis import RedisStore
+from app.registry.snapshot import SeenClasses, schema_fingerprint
+from app.registry.sqlite import SqliteStore
+from app.settings import Settings
+from duet_core.runtime import CPU, CUDA, Bundle, Encoder, open_bundle
+from duet_core.runtime.photos import PhotoLimits
+from duet_core.runtime.text import TextInterpreter
+
+log = logging.getLogger("duet.service")
+
+STATE_SECONDS = 0.25
+"""Longest wait of one photo's state for another process's write to the SQLite file."""
+
+
+@dataclass(kw_only=True)
+class ServedModel:
+    """A bundle, its sessions and threads, and the class spaces as this bundle sees them.
+
+    Requests hold it while they use it (`held`), so that its threads end after the last of them and not before.
+    """
+
+    bundle: Bundle
+    encoder: Encoder
+    interpreter: TextInterpreter
+    schema_id: str
+    follower: Follower
+    photos: PhotoReader
+    inference: Inference
+    states: ImageStates
+    labelled: LabelledPhotos
+    margins: MarginCache = field(default_factory=MarginCache)
+    checked: bool = False
+    """Whether it has answered its first photo in this process."""
+    _holders: int = 0
+    _unheld: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        """Run it once, then follow the store. Raises StoreRefused, RuntimeError, or what the model raised."""
+        self.inference.start()
+        side = self.bundle.preprocessing.size
+        first = await self.inference.encode(np.zeros((3, side, side), dtype=np.float32))
+        if not np.isfinite(first.v).all():
+            raise RuntimeError(f"bundle {self.bundle.model_id}: v of a black photo is not finite; export it again")
+        self.checked = True
+        await self.follower.start()
+
+    async def stop(self) -> None:
+        """Finish what was begun, then let go of everything but the store, which other models use too."""
+        await self.follower.stop()
+        await self.inference.stop()
+        await asyncio.to_thread(self.photos.close)
+        await self.states.close()
+        await self.labelled.close()
+
+    async def encode(self, photo: bytes) -> ImageState:
+        """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
+        return await self.inference.encode(await self.photos.pixels(photo))
+
+    @property
+    def holders(self) -> int:
+        """How many requests use it."""
+        return self._holders
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Use it; it is not let go of meanwhile."""
+        self._holders += 1
+        self._unheld.clear()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._unheld.set()
+
+    async def unheld(self) -> None:
+        """Return when no request uses it."""
+        while self._holders:
+            await self._unheld.wait()
+
+
+def open_model(
+    folder: Path, *, settings: Settings, metrics: Metrics, store: RedisStore | SqliteStore, admission: Admission
+) -> ServedModel:
+    """Open and check a bundle and connect its parts; nothing runs yet. Raises BundleError, ProviderError."""
+    start = time.perf_counter()
+    bundle = open_bundle(folder, providers=CUDA if settings.device == "cuda" else CPU)
+    log.info("bundle %s opened in %.2f s", bundle.model_id, time.perf_counter() - start)
+    encoder = Encoder(bundle)
+    seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_fingerprint(bundle.schema))
+    return ServedModel(
+        bundle=bundle,
+        encoder=encoder,
+        interpreter=TextInterpreter(bundle),
+        schema_id=seen.schema,
+        follower=Follower(
+            store=store,
+            seen=seen,
+            poll_seconds=settings.poll_seconds,
+            max_spaces=settings.max_spaces,
+            copies=open_copies(settings),
+        ),
+        photos=PhotoReader(
+            prepare=encoder.prepare,
+            limits=PhotoLimits(pixels=settings.max_pixels, side=settings.max_side, aspect=settings.max_aspect),
+            side=bundle.preprocessing.resize,
+            workers=settings.decode_workers,
+            metrics=metrics,
+        ),
+        inference=Inference(
+            encode=encoder.encode_pixels, max_batch=settings.max_batch, observe=admission.observe, metrics=metrics
+        ),
+        states=_image_states(settings, store, bundle.model_id, metrics),
+        labelled=_labelled(settings, store, bundle),
+    )
+
+
+def _image_states(settings: Settings, store: RedisStore | SqliteStore, model_id: str, metrics: Metrics) -> ImageStates:
+    """Any process with the same store can explain a photo."""
+    ttl, capacity = settings.image_ttl_seconds, settings.image_cache
+    shelf: Shelf
+    if isinstance(store, RedisStore):
+        shelf = RedisShelf(client=store.client, ttl=ttl, model_id=model_id)
+    else:
+        file = PhotoFile(beside(store.path), timeout=min(STATE_SECONDS, settings.store_timeout_seconds), durable=False)
+        shelf = SqliteShelf(file, ttl=ttl, capacity=capacity, model_id=model_id)
+    return SharedImageStates(shelf=shelf, memory=MemoryImageStates(ttl=ttl, capacity=capacity), metrics=metrics)
+
+
+def _labelled(settings: Settings, store: RedisStore | SqliteStore, bundle: Bundle) -> LabelledPhotos:
+    """Labelled photos are shared by all processes with the same store."""
+    if isinstance(store, RedisStore):
+        return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)
+    file = PhotoFile(beside(store.path), timeout=settings.store_timeout_seconds, durable=True)
+    return SqliteLabelledPhotos(file, model_id=bundle.model_id)
