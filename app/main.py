@@ -32,6 +32,8 @@ from app.api import (
 from app.api.bodies import MULTIPART_OVERHEAD
 from app.body_limit import LimitBodies
 from app.metrics import MeasureRequests, Metrics
+from app.observability import logs
+from app.observability.requests import HEADER, FollowRequests
 from app.service import build_service
 from app.settings import Settings
 from app.web import gallery, pages
@@ -45,7 +47,8 @@ Recognise classes that the model was never shown: **describe a class, and photos
 2. `POST /classes` a description: a sentence, named attributes or a vector.
 3. `GET /explain` an answer: the attributes seen in the photo, and what each adds to the score.
 
-Errors are `application/problem+json` (RFC 9457) and say what was got, what is allowed and what to do.
+Errors are `application/problem+json` (RFC 9457) and say what was got, what is allowed and what to do. Every answer has
+an `X-Request-ID`, the one of the request or a new one; errors also name it as `request_id`, and so does the log.
 """
 
 
@@ -58,6 +61,8 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
     it cannot be used. A store that does not answer is waited for: /readyz says 503 until it does.
     """
     chosen = settings if settings is not None else Settings()
+    if settings is None:  # the app of a process that is nothing but the service: uvicorn app.main:create_app --factory
+        logs.configure(chosen.log_format)
     metrics = Metrics()
     app = FastAPI(
         title="DUET serving",
@@ -92,7 +97,15 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
             CORSMiddleware,
             allow_origins=list(chosen.cors_origins),
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-API-Key"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "If-Match",
+                "If-None-Match",
+                "X-API-Key",
+                HEADER,
+                "traceparent",
+            ],
             expose_headers=[
                 "ETag",
                 "Location",
@@ -101,9 +114,11 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
                 "X-Map-Of",
                 "X-Registry-Revision",
                 "X-Registry-Stale",
+                HEADER,
             ],
         )
     app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(FollowRequests)
     return app
 
 

@@ -14,6 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
+from app.observability.request_record import current
+from app.observability.requests import HEADER
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -77,6 +80,7 @@ KINDS: dict[str, Kind] = {
 
 RESPONSE: dict[str, Any] = {
     "description": "A problem (RFC 9457). `type` is stable: look it up at that path.",
+    "headers": {HEADER: {"description": "Id of the request.", "schema": {"type": "string"}}},
     "content": {
         MEDIA_TYPE: {
             "schema": {
@@ -84,6 +88,7 @@ RESPONSE: dict[str, Any] = {
                 "required": ["type", "title", "status", "detail", "instance", "advice"],
                 "properties": {name: {"type": "string"} for name in ("type", "title", "detail", "instance", "advice")}
                 | {"status": {"type": "integer"}}
+                | {"request_id": {"type": "string", "description": "As the header X-Request-ID; the log has it too."}}
                 | {"error": {"type": "string", "description": "As detail; below /hf and /v2, whose clients read it."}}
                 | {name: {} for name in ("got", "allowed", "example", "errors")},
             },
@@ -94,6 +99,7 @@ RESPONSE: dict[str, Any] = {
                 "detail": "Unknown attributes: 'wing colour: blue' (did you mean 'wing color: blue'?).",
                 "instance": "/classes",
                 "advice": "Use the nearest valid names given, or see GET /attributes.",
+                "request_id": "3f0c8a7d5e4b4c0f9a51c2f0a7d8e6b1",
                 "errors": [{"where": "wing colour: blue", "nearest": ["wing color: blue", "wing color: black"]}],
             },
         }
@@ -134,9 +140,9 @@ class Problem(Exception):
             "detail": self.detail,
             "instance": instance,
         }
-        return json.dumps(
-            standard | {"advice": kind.advice} | foreign | _plain(dict(self.members)), ensure_ascii=False
-        ).encode()
+        request = current()
+        known = {"advice": kind.advice} | ({"request_id": request.id} if request is not None else {})
+        return json.dumps(standard | known | foreign | _plain(dict(self.members)), ensure_ascii=False).encode()
 
     def response(self, instance: str) -> Response:
         """The answer to the request with this path."""
@@ -164,7 +170,11 @@ def install(app: FastAPI) -> None:
         return from_errors("invalid-parameter", error.errors()).response(request.url.path)
 
     async def on_other(request: Request, error: Exception) -> Response:  # noqa: ARG001  # the log has it, not the client
-        return Problem("internal-error", "Something went wrong on our side.").response(request.url.path)
+        known = current()  # this answer does not pass through the middleware that names the others
+        headers = {HEADER: known.id} if known is not None else {}
+        return Problem("internal-error", "Something went wrong on our side.", headers=headers).response(
+            request.url.path
+        )
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(HTTPException, on_http)

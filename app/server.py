@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.quiet_probes import QuietProbes
 from app.registry.store import StoreError
 
 
@@ -62,8 +60,9 @@ def serve(app: ASGIApp, *, host: str, port: int, on_start: Callable[[], None]) -
     the address cannot be listened on.
     """
     kept = StartupReason(app)
-    config = uvicorn.Config(kept, host=host, port=port, log_level="info", lifespan="on", timeout_graceful_shutdown=30)
-    logging.getLogger("uvicorn.access").addFilter(QuietProbes())
+    config = uvicorn.Config(  # the log is configured already (app/observability/logs.py)
+        kept, host=host, port=port, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=30
+    )
     server = _Server(config, on_start)
     try:
         server.run()

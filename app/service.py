@@ -13,6 +13,7 @@ from app.engine.labelled import LabelledPhotos
 from app.engine.margins import MarginCache
 from app.engine.photos import PhotoReader
 from app.metrics import Metrics
+from app.observability.request_record import current
 from app.registry.follower import Follower
 from app.registry.opening import open_store
 from app.registry.redis import RedisStore
@@ -21,6 +22,7 @@ from app.registry.sqlite import SqliteStore
 from app.served_model import ServedModel, open_model
 from app.settings import Settings
 from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, rank_calibrated
+from duet_core.runtime.scoring import Decision
 from duet_core.runtime.text import TextInterpreter
 
 
@@ -96,6 +98,14 @@ class Service:
         """Finish what was begun, then let go of everything."""
         await self.model.stop()
         await self.store.close()
+
+    def decided(self, decision: Decision) -> None:
+        """Count a decision on a photo, and let the request's log line tell it."""
+        word = "accepted" if decision.accepted else "rejected"
+        self.metrics.decisions.labels(word).inc()
+        request = current()
+        if request is not None:
+            request.decisions.append(word)
 
     def not_ready(self) -> list[str]:
         """Why photos cannot be classified now; empty when they can."""

@@ -8,6 +8,8 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.observability.logs import LogFormat
+
 STORE_EXAMPLES = "'sqlite:///duet-classes.sqlite' or 'redis://localhost:6379/0'"
 
 
@@ -91,6 +93,11 @@ class Settings(BaseSettings):
         default=None,
         description="Folder of pictures that the page offers to try, readable without a key: JPEG, PNG or WebP, with a "
         "`gallery.json` for their labels and credits where wanted. Without it, those shipped; an empty folder: none.",
+    )
+    log_format: LogFormat = Field(
+        default="auto",
+        description="How log lines are written to standard error: `json`, an object a line for programs; `text` for "
+        "people; `auto`: text on a terminal, JSON elsewhere.",
     )
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Origins of web pages that may call the service, as JSON: `["https://birds.example"]`.'

@@ -29,6 +29,7 @@ class Problem(BaseModel):
     detail: str = ""
     instance: str | None = None
     advice: str | None = None
+    request_id: str | None = None
     got: Any = None
     allowed: Any = None
     example: Any = None

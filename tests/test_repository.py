@@ -21,7 +21,14 @@ HEAVY = ("torch", "torchvision", "timm", "transformers", "scipy", "matplotlib", 
 LIGHT_CORE = ("duet_core.runtime", "duet_core.attributes", "duet_core.classes")
 SERVICE_COMMANDS = tuple(f"duet_core/commands/{name}.py" for name in ("serve", "keys_make", "keys_list", "keys_revoke"))
 """The commands that run, or keep house for, the service; they import it when they are called."""
-NAMES = {"PIL": "pillow", "yaml": "pyyaml", "multipart": "python-multipart", "_pytest": "pytest"}
+NAMES = {
+    "PIL": "pillow",
+    "_pytest": "pytest",
+    "multipart": "python-multipart",
+    "opentelemetry": "opentelemetry-sdk",
+    "pythonjsonlogger": "python-json-logger",
+    "yaml": "pyyaml",
+}
 """Import names that are not the package's name."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 

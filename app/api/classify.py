@@ -72,7 +72,7 @@ async def classify(
     question = Question(snapshot, service.gamma(snapshot, gamma), candidates)
     ranking = await service.rank(image, snapshot.classes, top_k=top_k, candidates=candidates, gamma=question.gamma)
     found = None if coverage is None else await classes_at(service, image, question, coverage)
-    service.metrics.decisions.labels("accepted" if ranking.decision.accepted else "rejected").inc()
+    service.decided(ranking.decision)
     return Classification(
         image_id=await service.states.keep(image),
         predictions=[Prediction(**dataclasses.asdict(prediction)) for prediction in ranking.predictions],

@@ -96,7 +96,7 @@ async def classified(
             candidates=parameters.candidates,
             gamma=service.gamma(snapshot),
         )
-        service.metrics.decisions.labels("accepted" if ranking.decision.accepted else "rejected").inc()
+        service.decided(ranking.decision)
         rankings.append(ranking)
     ids = [await service.states.keep(image) for image in images] if "image_id" in wanted else []
     outputs = {name: _tensor(name, rankings, images, ids) for name in wanted}

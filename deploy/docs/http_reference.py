@@ -19,8 +19,8 @@ Made from [openapi.json]({openapi}), which a test compares with the service; the
 where requests can be tried. Every path of photos, classes, decisions and the log also exists below `/spaces/{{space}}`,
 where it speaks of that class space. Keys and scopes: [Clients]({clients}#keys).
 
-An error is `application/problem+json`: `type`, `title`, `status`, `detail`, `instance` and `advice`, and, where they
-help, `got`, `allowed`, `example` and `errors`. `GET /problems/{{slug}}` explains a type.
+An error is `application/problem+json`: `type`, `title`, `status`, `detail`, `instance`, `advice` and
+`request_id`, and, where they help, `got`, `allowed`, `example` and `errors`. `GET /problems/{{slug}}` explains a type.
 """
 
 

@@ -21,11 +21,14 @@ def run(*, host: str = "127.0.0.1", port: int = 8000, bundle: Path | None = None
     Raises BundleError, CannotStart when the store refuses to be used, OSError when the port is taken.
     """
     from app.main import create_app
+    from app.observability import logs
     from app.server import serve
     from app.settings import Settings
 
     given: dict[str, Any] = {} if store is None else {"store": store}
-    app = create_app(Settings(bundle=bundle_folder(bundle), **given))
+    settings = Settings(bundle=bundle_folder(bundle), **given)
+    logs.configure(settings.log_format)
+    app = create_app(settings)
 
     def tell() -> None:
         sys.stdout.write(_where_to_look(host, port))
