@@ -37,6 +37,10 @@ class Metrics:
         self.in_flight = Gauge("duet_images_in_flight", "Photos in the service at this moment.", registry=registry)
         self.queue_depth = Gauge("duet_queue_depth", "Photos waiting for the model.", registry=registry)
         self.shed = Counter("duet_shed", "Photos refused because the service was full.", registry=registry)
+        self.expired = Counter("duet_expired", "Photos whose time was over before the answer.", registry=registry)
+        self.abandoned = Counter("duet_abandoned", "Photos whose client hung up before the answer.", registry=registry)
+        self.failed = Counter("duet_photos_failed", "Photos that the model raised an error for.", registry=registry)
+        self.worker_deaths = Counter("duet_worker_deaths", "Ends of the inference thread by error.", registry=registry)
         self.decisions = Counter("duet_decisions", "Decisions on photos.", ("decision",), registry=registry)
         self.revision = Gauge(
             "duet_registry_revision", "Revision served, by class space.", ("space",), registry=registry

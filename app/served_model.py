@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from app.engine.admission import Admission
 from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, SharedImageStates, Shelf
 from app.engine.inference import Inference
@@ -20,7 +18,9 @@ from app.engine.labelled_sqlite import SqliteLabelledPhotos
 from app.engine.margins import MarginCache
 from app.engine.photo_file import PhotoFile, beside
 from app.engine.photos import PhotoReader
+from app.engine.setup import batching_of, supervision_of
 from app.engine.state_shelves import RedisShelf, SqliteShelf
+from app.engine.supervision import black_canary
 from app.metrics import Metrics
 from app.registry.follower import Follower
 from app.registry.opening import open_copies
@@ -55,19 +55,13 @@ class ServedModel:
     states: ImageStates
     labelled: LabelledPhotos
     margins: MarginCache = field(default_factory=MarginCache)
-    checked: bool = False
-    """Whether it has answered its first photo in this process."""
     _holders: int = 0
     _unheld: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def start(self) -> None:
-        """Run it once, then follow the store. Raises StoreRefused, RuntimeError, or what the model raised."""
+        """Run it once, then follow the store. Raises StoreRefused, InferenceStopped."""
         self.inference.start()
-        side = self.bundle.preprocessing.size
-        first = await self.inference.encode(np.zeros((3, side, side), dtype=np.float32))
-        if not np.isfinite(first.v).all():
-            raise RuntimeError(f"bundle {self.bundle.model_id}: v of a black photo is not finite; export it again")
-        self.checked = True
+        await self.inference.ready()
         await self.follower.start()
 
     async def stop(self) -> None:
@@ -134,7 +128,12 @@ def open_model(
             metrics=metrics,
         ),
         inference=Inference(
-            encode=encoder.encode_pixels, max_batch=settings.max_batch, observe=admission.observe, metrics=metrics
+            encode=encoder.encode_pixels,
+            batching=batching_of(settings),
+            observe=admission.observe,
+            metrics=metrics,
+            supervision=supervision_of(settings),
+            canary=black_canary(bundle.preprocessing.size),
         ),
         states=_image_states(settings, store, bundle.model_id, metrics),
         labelled=_labelled(settings, store, bundle),

@@ -110,10 +110,8 @@ class Service:
     def not_ready(self) -> list[str]:
         """Why photos cannot be classified now; empty when they can."""
         reasons = []
-        if not self.model.checked:
-            reasons.append("the model has not answered its first photo")
-        elif not self.inference.alive:
-            reasons.append("the inference thread has ended")
+        if self.inference.trouble is not None:
+            reasons.append(self.inference.trouble)
         if not self.follower.ready:
             reasons.append(f"no snapshot of the default class space: {self.follower.trouble('default') or 'loading'}")
         return reasons

@@ -75,6 +75,34 @@ class Settings(BaseSettings):
         description="Photos in the service at once (arriving, decoding, waiting, in the model); more get 503.",
     )
     max_batch: int = Field(default=16, ge=1, le=256, description="Most photos the model is given at once.")
+    max_delay_ms: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="How long the first photo of a batch may wait for others, never past a deadline. 0 takes what is "
+        "there, which is best on a CPU; 1 or 2 may serve bursts better on a GPU.",
+    )
+    pad_batches: bool | None = Field(
+        default=None,
+        description="Fill batches up to 1, 2, 4, 8, … photos, so that a GPU meets few shapes. Unset: with "
+        "`device=cuda`; on a CPU it is wasted work.",
+    )
+    model_timeout_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="A model call that takes longer makes the process unready; one that takes twice as long ends it.",
+    )
+    canary_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="How often an idle model is asked for a black photo; while it fails, the process is not ready. "
+        "0: only when its thread begins.",
+    )
+    max_worker_deaths: int = Field(
+        default=5,
+        ge=1,
+        description="So many ends of the inference thread in a row end the process, for its supervisor to start anew.",
+    )
     decode_workers: int = Field(default=2, ge=1, le=64, description="Threads that decode photos.")
     image_ttl_seconds: int = Field(
         default=900, ge=1, description="How long a photo's state is kept for GET /explain; the photo itself never is."

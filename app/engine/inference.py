@@ -1,116 +1,202 @@
-"""One thread runs the model; it takes whatever waits, up to a cap, and never waits for more."""
+"""The model at work: photos in, v and state out, and a supervisor that notices when it no longer is."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.engine.deadline import DEADLINE
 from app.engine.image_states import ImageState
+from app.engine.line import Job
+from app.engine.supervision import Canary, Supervision
+from app.engine.worker import Batching, EncodePixels, InferenceStopped, Worker
 from app.metrics import Metrics
-from duet_core.runtime import Encoded
 
-EncodePixels = Callable[[NDArray[np.float32]], Encoded]
+__all__ = ["Batching", "Inference", "InferenceStopped"]
 
+log = logging.getLogger("duet.inference")
 
-class InferenceStopped(Exception):
-    """The model no longer runs in this process."""
-
-
-@dataclass
-class _Job:
-    pixels: NDArray[np.float32]
-    answer: asyncio.Future[ImageState]
-    queued: float = field(default_factory=time.perf_counter)
+STARTING = "the model has not answered its first photo"
 
 
 class Inference:
     """A queue in front of the model. Letter key: B photos, A attributes, D width of the state, S side.
 
+    A worker that dies fails its photos at once and is followed by another, after a pause that doubles. It takes photos
+    when it has answered the canary. Too many deaths in a row, or a model call that does not end, give the process up.
+
     Args:
         encode: pixels (B, 3, S, S) to v (B, A) and state (B, D); called in one thread only.
-        max_batch: most photos given at once.
+        batching: how photos are put together.
         observe: told the seconds each photo took.
+        canary: asked at the start of every worker, after failures and when idle; None asks nothing.
+        give_up: called once, with the reason, when only a new process can help.
     """
 
     def __init__(
-        self, *, encode: EncodePixels, max_batch: int, observe: Callable[[float], None], metrics: Metrics
+        self,
+        *,
+        encode: EncodePixels,
+        batching: Batching,
+        observe: Callable[[float], None],
+        metrics: Metrics,
+        supervision: Supervision | None = None,
+        canary: Canary | None = None,
+        give_up: Callable[[str], None] | None = None,
     ) -> None:
         self._encode = encode
-        self._max_batch = max_batch
+        self.batching = batching
         self._observe = observe
         self._metrics = metrics
-        self._queue: asyncio.Queue[_Job | None] = asyncio.Queue()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
+        self._supervision = supervision or Supervision()
+        self._canary = canary
+        self._give_up = give_up
+        self._worker: Worker | None = None
         self._task: asyncio.Task[None] | None = None
+        self._trouble: str | None = STARTING
+        self._deaths = 0
+        self._checked = asyncio.Event()
 
     def start(self) -> None:
-        """Begin to take photos."""
-        self._task = asyncio.create_task(self._run(), name="inference")
+        """Begin to take photos; with a canary, once it is answered (`ready`)."""
+        self._worker = self._begin()
+        self._task = asyncio.create_task(self._supervise(self._worker), name="inference")
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no photos are taken, None when they are."""
+        return self._trouble
 
     @property
     def alive(self) -> bool:
         """Whether photos are being taken."""
-        return self._task is not None and not self._task.done()
+        return self._trouble is None
+
+    async def ready(self) -> None:
+        """Wait for the first canary. Raises InferenceStopped with the reason when it is not answered as it must be."""
+        await self._checked.wait()
+        if self._trouble is not None:
+            raise InferenceStopped(self._trouble)
 
     async def encode(self, pixels: NDArray[np.float32]) -> ImageState:
-        """v (A,) and state (D,) of one photo's pixels (3, S, S). Raises InferenceStopped, or what the model raised."""
-        if not self.alive:
-            raise InferenceStopped("the inference thread does not run")
-        job = _Job(pixels, asyncio.get_running_loop().create_future())
-        self._queue.put_nowait(job)
-        self._metrics.queue_depth.set(self._queue.qsize())
+        """v (A,) and state (D,) of one photo's pixels (3, S, S).
+
+        Raises InferenceStopped, DeadlineExceeded when the deadline of this context passed in the queue, or what the
+        model raised for this photo alone.
+        """
+        if self._trouble is not None or self._worker is None:
+            raise InferenceStopped(self._trouble or "the inference thread does not run")
+        job = Job(pixels, asyncio.get_running_loop().create_future(), DEADLINE.get())
+        self._worker.put(job)
         return await job.answer
 
-    async def stop(self) -> None:
-        """Finish what is queued, then end."""
+    async def stop(self, patience: float = 30.0) -> None:
+        """Finish what is queued, for at most `patience` seconds, then end."""
+        self._trouble = "the model is being stopped"
         if self._task is not None:
-            self._queue.put_nowait(None)
+            self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._thread.shutdown()
+        if self._worker is not None:
+            self._worker.close()
+            await asyncio.wait({self._worker.ended}, timeout=patience)
+            self._worker.fail(InferenceStopped("the inference thread was stopped"))
 
-    async def _run(self) -> None:
-        stopping = False
+    def _begin(self) -> Worker:
+        worker = Worker(encode=self._encode, batching=self.batching, observe=self._observe, metrics=self._metrics)
+        worker.start()
+        if self._canary is None:
+            self._trouble = None
+        return worker
+
+    async def _supervise(self, worker: Worker) -> None:
+        rules = self._supervision
+        while True:
+            began = time.monotonic()
+            if (reason := await self._watch(worker)) is not None:
+                self._end_process(reason)
+                return
+            error = worker.ended.result()
+            self._deaths = 1 if time.monotonic() - began > rules.steady else self._deaths + 1
+            self._metrics.worker_deaths.inc()
+            self._trouble = f"the inference thread has ended ({error!r}), {self._deaths} times in a row"
+            self._checked.set()
+            log.error("%s", self._trouble, exc_info=error)
+            if self._deaths >= rules.max_deaths:
+                self._end_process(self._trouble)
+                return
+            await asyncio.sleep(rules.pause(self._deaths))
+            worker = self._worker = self._begin()
+
+    async def _watch(self, worker: Worker) -> str | None:
+        """Look after a worker until it ends. The reason, when it hangs so long that only a new process helps."""
+        rules, hung = self._supervision, False
+        failures = await self._check(worker)
+        while not worker.ended.done():
+            await asyncio.wait({worker.ended}, timeout=rules.tick)
+            busy = worker.busy_seconds()
+            if busy > rules.model_timeout:
+                self._hang(worker, busy, known=hung)
+                hung = True
+                if busy > 2 * rules.model_timeout:
+                    return self._trouble
+                continue
+            hung = False
+            if self._trouble is not None or worker.failures != failures or self._quiet(worker):
+                failures = await self._check(worker)
+        return None
+
+    def _quiet(self, worker: Worker) -> bool:
+        every = self._supervision.canary_every
+        return every > 0 and worker.idle_seconds() >= every
+
+    def _hang(self, worker: Worker, busy: float, *, known: bool) -> None:
+        self._trouble = f"the model has not answered for {busy:.3g} s"
+        self._checked.set()
+        if not known:
+            log.error("%s; its photos are given up", self._trouble)
+        worker.fail(InferenceStopped(self._trouble))
+
+    async def _check(self, worker: Worker) -> int:
+        """Ask for the canary: photos are taken when its answer is right, and refused when it is wrong.
+
+        Returns the worker's failures so far. Says nothing new when the worker ends, or hangs, before the answer.
+        """
+        if self._canary is None:
+            self._settle(None)
+            return worker.failures
+        job = Job(self._canary.pixels, asyncio.get_running_loop().create_future())
         try:
-            while not stopping:
-                batch, stopping = await self._next_batch()
-                if batch:
-                    await self._answer(batch)
+            worker.put(job)
+            while not job.answer.done() and worker.busy_seconds() <= self._supervision.model_timeout:
+                await asyncio.wait({job.answer}, timeout=self._supervision.tick)
+            if job.answer.done():
+                self._settle(self._canary.fault(job.answer.result()))
+        except InferenceStopped:
+            pass
+        except Exception as error:
+            self._settle(repr(error))
         finally:
-            while not self._queue.empty():
-                left = self._queue.get_nowait()
-                if left is not None and not left.answer.done():
-                    left.answer.set_exception(InferenceStopped("the inference thread ended"))
+            job.answer.cancel()
+        return worker.failures
 
-    async def _next_batch(self) -> tuple[list[_Job], bool]:
-        """Everything queued, up to the cap, without those whose client is gone; and whether to end after it."""
-        jobs = [await self._queue.get()]
-        while len(jobs) < self._max_batch and not self._queue.empty():
-            jobs.append(self._queue.get_nowait())
-        self._metrics.queue_depth.set(self._queue.qsize())
-        return [job for job in jobs if job is not None and not job.answer.done()], None in jobs
+    def _settle(self, fault: str | None) -> None:
+        trouble = None if fault is None else f"the model fails on the photo it is tested with: {fault}"
+        if trouble is not None and trouble != self._trouble:
+            log.error("%s", trouble)
+        elif trouble is None and self._trouble not in (None, STARTING):
+            log.warning("the model answers again")
+        self._trouble = trouble
+        self._checked.set()
 
-    async def _answer(self, batch: list[_Job]) -> None:
-        start = time.perf_counter()
-        for job in batch:
-            self._metrics.stage_seconds.labels("queue").observe(start - job.queued)
-        pixels = np.stack([job.pixels for job in batch])  # (B, 3, S, S)
-        try:
-            encoded = await asyncio.get_running_loop().run_in_executor(self._thread, self._encode, pixels)
-        except Exception as error:  # the model's failure is the answer to these photos; the next may do better
-            for job in batch:
-                if not job.answer.done():
-                    job.answer.set_exception(error)
-            return
-        seconds = time.perf_counter() - start
-        self._observe(seconds / len(batch))
-        self._metrics.batch_size.observe(len(batch))
-        for row, job in enumerate(batch):
-            self._metrics.stage_seconds.labels("infer").observe(seconds)
-            if not job.answer.done():
-                job.answer.set_result(ImageState(v=encoded.v[row].copy(), state=encoded.state[row].copy()))
+    def _end_process(self, reason: str) -> None:
+        self._trouble = reason
+        log.critical("%s: this process cannot be mended from within", reason)
+        if self._worker is not None:
+            self._worker.fail(InferenceStopped(reason))
+        if self._give_up is not None:
+            self._give_up(reason)

@@ -1,0 +1,23 @@
+"""The engine's parts as the settings want them."""
+
+from __future__ import annotations
+
+from app.engine.supervision import Supervision
+from app.engine.worker import Batching
+from app.settings import Settings
+
+
+def batching_of(settings: Settings) -> Batching:
+    """How photos are put together; batches are padded on a GPU unless the settings say otherwise."""
+    padded = settings.device == "cuda" if settings.pad_batches is None else settings.pad_batches
+    return Batching(max_batch=settings.max_batch, max_delay=settings.max_delay_ms / 1000, padded=padded)
+
+
+def supervision_of(settings: Settings) -> Supervision:
+    """When the model counts as hung, broken or dead."""
+    return Supervision(
+        model_timeout=settings.model_timeout_seconds,
+        canary_every=settings.canary_seconds,
+        max_deaths=settings.max_worker_deaths,
+        tick=min(0.5, settings.model_timeout_seconds / 4),
+    )
