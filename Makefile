@@ -44,7 +44,9 @@ venv-serve: $(SERVE_STAMP) ## build what `make serve` needs, and stop there: no 
 
 .PHONY: up
 up: ## docker compose up: the demo with Redis at http://127.0.0.1:8000 (APPS=3 for three replicas)
-	@source deploy/compose.sh && compose up --build --detach --scale app=$(APPS)
+	@source deploy/compose.sh && \
+		DUET_PROCESSES=$${DUET_PROCESSES:-$(if $(filter 0 0.0,$(DUET_CPUS)),$(APPS),1)} \
+		compose up --build --detach --scale app=$(APPS)
 	@echo "http://127.0.0.1:$${DUET_PORT:-8000}/   stop it with: docker compose down"
 
 .PHONY: smoke

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.engine.admission import Admission
+from app.engine.execution import execution_of
 from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, SharedImageStates, Shelf
 from app.engine.inference import Inference
 from app.engine.labelled import LabelledPhotos, RedisLabelledPhotos
@@ -28,7 +29,7 @@ from app.registry.redis import RedisStore
 from app.registry.snapshot import SeenClasses, schema_fingerprint
 from app.registry.sqlite import SqliteStore
 from app.settings import Settings
-from duet_core.runtime import CPU, CUDA, Bundle, Encoder, open_bundle
+from duet_core.runtime import Bundle, Encoder, open_bundle
 from duet_core.runtime.photos import PhotoLimits
 from duet_core.runtime.text import TextInterpreter
 
@@ -104,7 +105,7 @@ def open_model(
 ) -> ServedModel:
     """Open and check a bundle and connect its parts; nothing runs yet. Raises BundleError, ProviderError."""
     start = time.perf_counter()
-    bundle = open_bundle(folder, providers=CUDA if settings.device == "cuda" else CPU)
+    bundle = open_bundle(folder, execution=execution_of(settings))
     log.info("bundle %s opened in %.2f s", bundle.model_id, time.perf_counter() - start)
     encoder = Encoder(bundle)
     seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_fingerprint(bundle.schema))

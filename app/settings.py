@@ -29,6 +29,26 @@ class Settings(BaseSettings):
         description="Where the model runs. `cuda` needs ONNX Runtime for CUDA (requirements/gpu.txt) and a GPU; the "
         "service does not start without them.",
     )
+    gpu_memory_mb: int | None = Field(
+        default=None,
+        ge=64,
+        description="Most MB of GPU memory for each of the model's two sessions (their arenas; CUDA itself takes some "
+        "hundred MB more); without it there is no limit. Only with `DUET_DEVICE=cuda`.",
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Threads of the model; without it, this process's part of the CPUs that it may use (affinity and "
+        "the container's CPU quota). `GET /model` tells what was chosen and why.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Service processes that share the CPUs which this one may use: workers in one container, or "
+        "replicas on one host without CPU limits. Replicas with a limit of their own (`DUET_CPUS`) share nothing.",
+    )
     store: str = Field(
         default="sqlite:///duet-classes.sqlite",
         description="Where registered classes are kept: `sqlite:///relative.sqlite`, `sqlite:////absolute.sqlite`, or "
@@ -141,6 +161,12 @@ class Settings(BaseSettings):
             return value
         shown = f"{scheme}://…" if rest else "…@…" if "@" in value else value  # an address may hold a password
         raise ValueError(f"got {shown!r}; allowed are {STORE_EXAMPLES}")
+
+    @model_validator(mode="after")
+    def _limit_has_a_gpu(self) -> Self:
+        if self.gpu_memory_mb is not None and self.device != "cuda":
+            raise ValueError("DUET_GPU_MEMORY_MB limits a GPU's memory; set DUET_DEVICE=cuda too, or leave it out")
+        return self
 
     @model_validator(mode="after")
     def _one_photo_fits(self) -> Self:

@@ -79,13 +79,21 @@ class PublishedCalibration(Answer):
     prediction_sets: bool
 
 
+class RuntimeChoice(Answer):
+    """One setting of the model's session, and why it has this value."""
+
+    value: str | int | bool | None
+    why: str
+
+
 class ModelAnswer(Answer):
-    """The model in work, its calibration, and what its bundle says of training and figures."""
+    """The model in work, how it is run, its calibration, and what its bundle says of training and figures."""
 
     id: str
     checksum: str
     attributes: int
     seen_classes: int
     calibration: PublishedCalibration
+    runtime: dict[str, RuntimeChoice]
     training: dict[str, Any]
     metrics: dict[str, Any]

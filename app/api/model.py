@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.api.answers import Answer
 from app.api.deps import TheService
+from duet_core.runtime import describe_execution
 
 router = APIRouter(tags=["Operation"])
 
@@ -42,6 +43,13 @@ class PublishedCalibration(Answer):
     prediction_sets: bool = Field(description="Whether `coverage` can be asked for without labelled photos.")
 
 
+class RuntimeChoice(Answer):
+    """One setting of the model's session, as the session itself tells it."""
+
+    value: str | int | bool | None
+    why: str
+
+
 class ModelAnswer(Answer):
     """The model in work and its calibration."""
 
@@ -50,13 +58,18 @@ class ModelAnswer(Answer):
     attributes: int
     seen_classes: int
     calibration: PublishedCalibration
+    runtime: dict[str, RuntimeChoice] = Field(
+        description="How the model is run, and why so: `provider`, `threads`, `spinning`, `cpu_arena`, "
+        "`memory_pattern`, `graph_optimisation`, `precision`, `onnxruntime`; on a GPU also `gpu_memory_mb`, "
+        "`gpu_arena` and `cudnn_search`."
+    )
     training: dict[str, Any] = Field(description="From the bundle's manifest: data, photos, classes, command, …")
     metrics: dict[str, Any] = Field(description="From the bundle's manifest: figures with the split they belong to.")
 
 
 @router.get("/model", summary="The model and its calibration")
 async def model(service: TheService) -> ModelAnswer:
-    """Which bundle answers, γ, temperature, calibration error, rejection threshold, and where they were measured."""
+    """Which bundle answers and how it is run; γ, temperature, calibration error, threshold, and where measured."""
     bundle = service.bundle
     fitted = bundle.calibration
     return ModelAnswer(
@@ -81,6 +94,10 @@ async def model(service: TheService) -> ModelAnswer:
             photos_unseen=fitted.n_unseen,
             prediction_sets=fitted.margins_seen is not None,
         ),
+        runtime={
+            name: RuntimeChoice(value=choice.value, why=choice.why)
+            for name, choice in describe_execution(bundle).items()
+        },
         training=bundle.manifest.get("training", {}),
         metrics=bundle.manifest.get("metrics", {}),
     )

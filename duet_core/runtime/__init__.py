@@ -5,6 +5,7 @@ from duet_core.runtime.calibration import Calibration
 from duet_core.runtime.class_vector import DegreesError, class_vector, degrees_from_mapping, degrees_from_vector
 from duet_core.runtime.encoder import Encoded, Encoder
 from duet_core.runtime.evidence import Evidence
+from duet_core.runtime.execution import describe_execution
 from duet_core.runtime.grounding import GroundedAttribute, GroundedSet, ground
 from duet_core.runtime.preprocess import PhotoError, Preprocessing, load_rgb
 from duet_core.runtime.ranking import rank_calibrated
@@ -22,7 +23,7 @@ from duet_core.runtime.scoring import (
     rank,
     score_candidates,
 )
-from duet_core.runtime.sessions import CPU, CUDA, ProviderError
+from duet_core.runtime.sessions import CPU, CUDA, Choice, Execution, ProviderError
 from duet_core.runtime.text import FoundAttribute, Interpretation, PromptError, TextInterpreter, UnknownKey
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "BundleError",
     "Calibration",
     "Candidates",
+    "Choice",
     "ClassBlock",
     "ClassSet",
     "Decision",
@@ -40,6 +42,7 @@ __all__ = [
     "Encoded",
     "Encoder",
     "Evidence",
+    "Execution",
     "FoundAttribute",
     "GroundedAttribute",
     "GroundedSet",
@@ -58,6 +61,7 @@ __all__ = [
     "contributions",
     "degrees_from_mapping",
     "degrees_from_vector",
+    "describe_execution",
     "ground",
     "load_rgb",
     "open_bundle",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import onnxruntime
@@ -23,9 +24,10 @@ from duet_core.runtime.calibration import Calibration
 from duet_core.runtime.class_set import ClassSet
 from duet_core.runtime.encoder import Encoder
 from duet_core.runtime.evidence import Evidence
+from duet_core.runtime.execution import is_suited
 from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
 from duet_core.runtime.sentence_map import SentenceMap, load_sentence_map
-from duet_core.runtime.sessions import CPU, ProviderError, open_session
+from duet_core.runtime.sessions import ON_CPU, Execution, ProviderError, open_session
 
 FORMAT_VERSION = 1
 FILES = (
@@ -45,6 +47,11 @@ SENTENCES = "sentences.npz"
 
 GOLDEN_TOLERANCE = 1e-3
 """Largest |v - expected v| on the golden picture: far above rounding between machines, far below a wrong model."""
+
+LEAST_PRECISE = 0.1
+"""A manifest's `golden_tolerance` may be at most this share of the largest expected |v|."""
+
+Precision = Literal["float32", "float16", "int8"]
 
 
 class BundleError(RuntimeError):
@@ -66,6 +73,7 @@ class Bundle:
         vision, grounding: open sessions.
         tokenizer: splits prompts into the language model's pieces.
         sentences: the learned map from sentences to degrees; None in a bundle without one.
+        execution: how its sessions are run; `text` always on the CPU.
     """
 
     folder: Path
@@ -81,6 +89,7 @@ class Bundle:
     grounding: onnxruntime.InferenceSession
     tokenizer: Tokenizer
     sentences: SentenceMap | None = None
+    execution: Execution = ON_CPU
     _text: list[onnxruntime.InferenceSession] = field(default_factory=list, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -100,11 +109,17 @@ class Bundle:
         return str(describe_file(self.folder / "manifest.json")["sha256"])
 
     @property
+    def precision(self) -> Precision:
+        """In what `vision.onnx` computes; its inputs and outputs are float32 in any case."""
+        return _precision(self.manifest)
+
+    @property
     def text(self) -> onnxruntime.InferenceSession:
         """The sentence encoder, opened on first use: most processes never read a sentence."""
         with self._lock:
             if not self._text:
-                self._text.append(open_session(self.folder / "text.onnx"))
+                on_cpu = dataclasses.replace(self.execution, providers=ON_CPU.providers)
+                self._text.append(open_session(self.folder / "text.onnx", on_cpu))
             return self._text[0]
 
 
@@ -126,20 +141,25 @@ def renew_files(folder: Path, names: Sequence[str], **entries: Any) -> None:
     written.replace(path)
 
 
-def open_bundle(folder: Path | str, *, providers: Sequence[str] = CPU) -> Bundle:
+def open_bundle(folder: Path | str, *, execution: Execution = ON_CPU) -> Bundle:
     """Open and check a bundle: format version, sizes and checksums, contents that fit together, golden picture.
 
     Args:
         folder: the bundle's folder.
-        providers: ONNX Runtime execution providers for the vision side, the first one mandatory.
+        execution: where the vision side runs; its first provider is mandatory.
 
     Raises:
         BundleError: anything about the bundle is not as it must be.
-        ProviderError: the accelerator asked for is missing.
+        ProviderError: the accelerator asked for is missing, or not one for the bundle's precision.
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
     _check_files(folder, manifest["files"])
+    if not is_suited(_precision(manifest), execution.providers[0]):
+        raise ProviderError(
+            f"{folder} computes in {_precision(manifest)}, which {execution.providers[0]} has no kernels for; "
+            "allowed there are float32 and float16, such as what `duet quantise --to fp16` writes"
+        )
     try:
         bundle = Bundle(
             folder=folder,
@@ -149,10 +169,11 @@ def open_bundle(folder: Path | str, *, providers: Sequence[str] = CPU) -> Bundle
             **_read_classes(folder / "classes.npz"),
             calibration=Calibration.from_json(json.loads((folder / "calibration.json").read_text())),
             manifest=manifest,
-            vision=open_session(folder / "vision.onnx", providers=providers),
-            grounding=open_session(folder / "grounding.onnx", providers=providers),
+            vision=open_session(folder / "vision.onnx", execution),
+            grounding=open_session(folder / "grounding.onnx", execution),
             tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
             sentences=load_sentence_map(folder / SENTENCES) if SENTENCES in manifest["files"] else None,
+            execution=execution,
         )
         _check_names(bundle)
         _check_shapes(bundle)
@@ -297,11 +318,30 @@ def _check_golden(bundle: Bundle) -> None:
                 f"{bundle.folder / 'vision.onnx'}: {name} has {got.size} numbers, golden.npz has {expected.size}; "
                 "export the bundle again"
             )
-    worst = float(np.abs(encoded.v[0] - v).max())
-    if not worst <= GOLDEN_TOLERANCE:
+    worst, allowed = float(np.abs(encoded.v[0] - v).max()), _golden_tolerance(bundle, float(np.abs(v).max()))
+    if not worst <= allowed:
         raise BundleError(
-            f"{bundle.folder / 'vision.onnx'}: on golden.png v is off by {worst:.2e}, at most {GOLDEN_TOLERANCE} is "
+            f"{bundle.folder / 'vision.onnx'}: on golden.png v is off by {worst:.2e}, at most {allowed:g} is "
             "allowed; this machine does not compute what was exported: check ONNX Runtime's version, or export again"
         )
     if encoder.attribute_scores(encoded.state).shape != (1, len(bundle.schema)):
         raise BundleError(f"{bundle.folder / 'grounding.onnx'}: not one score per attribute; export the bundle again")
+
+
+def _golden_tolerance(bundle: Bundle, largest: float) -> float:
+    """Largest |v - expected v| that passes: the format's, or for other precisions than float32 the manifest's own."""
+    stated = bundle.manifest.get("golden_tolerance", GOLDEN_TOLERANCE)
+    most = GOLDEN_TOLERANCE if bundle.precision == "float32" else LEAST_PRECISE * largest
+    if not isinstance(stated, int | float) or not 0 < stated <= max(most, GOLDEN_TOLERANCE):
+        raise BundleError(
+            f"{bundle.folder / 'manifest.json'}: golden_tolerance {stated!r}; allowed for {bundle.precision} is more "
+            f"than 0 and at most {most:g}; quantise the bundle again"
+        )
+    return float(stated)
+
+
+def _precision(manifest: dict[str, Any]) -> Precision:
+    stated = manifest.get("precision", "float32")
+    if stated not in get_args(Precision):
+        raise BundleError(f"manifest.json: precision {stated!r}; allowed are {', '.join(get_args(Precision))}")
+    return cast(Precision, stated)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +13,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from duet_core.runtime import BundleError, Encoder, ProviderError, ground, open_bundle, rank, rank_calibrated
+from duet_core.runtime import BundleError, Encoder, Execution, ProviderError, ground, open_bundle, rank, rank_calibrated
 from duet_core.runtime.bundle import FILES, describe_file
-from duet_core.runtime.sessions import open_session, thread_count
 from tests.tiny_bundle import PREPROCESSING, SCHEMA, SEEN, picture, write_manifest, write_tiny_bundle
 
 
@@ -140,40 +138,13 @@ def test_models_swapped_by_mistake_are_refused(folder: Path) -> None:
 def test_a_missing_accelerator_is_an_error_not_a_slow_service(folder: Path) -> None:
     absent = {"CUDAExecutionProvider", "ROCMExecutionProvider"} - set(onnxruntime.get_available_providers())
     with pytest.raises(ProviderError, match="is not available"):
-        open_bundle(folder, providers=[absent.pop()])
+        open_bundle(folder, execution=Execution(providers=(absent.pop(),)))
 
 
 def test_the_sentence_model_is_opened_once_and_only_when_used(folder: Path) -> None:
     bundle = open_bundle(folder)
     assert not bundle._text
     assert bundle.text is bundle.text
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({"cpu.max": "max 100000\n"}, None),
-        ({"cpu.max": "50000 100000\n"}, 1),
-        ({"cpu.max": "150000 100000\n"}, 2),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
-        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
-        ({}, None),
-    ],
-)
-def test_threads_follow_the_quota_of_the_container(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    cpus = len(os.sched_getaffinity(0))
-    assert thread_count(tmp_path) == (cpus if expected is None else min(cpus, expected))
-
-
-def test_sessions_do_not_spin_and_keep_no_arena(folder: Path) -> None:
-    options = open_session(folder / "vision.onnx", threads=1).get_session_options()
-    assert options.intra_op_num_threads == 1
-    assert options.inter_op_num_threads == 1
-    assert not options.enable_cpu_mem_arena
-    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
 
 
 def test_importing_the_runtime_loads_no_training_library() -> None:
