@@ -11,8 +11,11 @@ from pathlib import Path
 
 def main() -> int:
     """Run each ``benchmarks/NAME.py`` as a program; the answer is 1 when one of them failed."""
-    known = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    known = [name for name in known if not name.startswith("_")]
+    known = sorted(
+        module.name
+        for module in pkgutil.iter_modules([str(Path(__file__).parent)])
+        if not module.ispkg and not module.name.startswith("_")  # a package holds parts of benchmarks
+    )
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", help=f"one of: {', '.join(known)} (default: all)")
     names = parser.parse_args().name or known
