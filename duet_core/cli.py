@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "predict": "name the class of photos",
     "explain": "show what the model saw in a photo, as text and as a picture",
     "serve": "run the HTTP service",
+    "bulk": "name the class of all photos of a folder or a list, as one Parquet file",
     "classify": "name the class of photos, asking a running service",
     "classes list": "list the classes of a running service",
     "classes add": "describe a class to a running service",
@@ -61,11 +62,16 @@ TRAINING_PACKAGES = frozenset(
 
 _INSTALL = {
     "train": 'make venv-test, or pip install -e ".[train]" in the repository',
+    "bulk": 'make venv-test, or pip install -e ".[bulk]" in the repository',
+    "ray": 'make venv-test, or pip install -e ".[bulk,ray]" in the repository',
     "client": 'make venv-test, or pip install -e ".[client]" in the repository',
     "onnxruntime": "make venv-serve, or pip install -r requirements/serve.txt in the repository; for CUDA, "
     "requirements/gpu.txt instead",
 }
-"""Package -> how it is installed; the project is on no package index."""
+"""What is missing -> how it is installed; the project is on no package index."""
+
+_EXTRAS = {"httpx": "client", "pyarrow": "bulk", "ray": "ray"}
+"""Package -> the extra it comes with."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -169,8 +175,8 @@ def _explain(name: str, error: Exception) -> str:
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package in TRAINING_PACKAGES:
         return f"`duet {name}` needs {package}, which the base install leaves out: {_INSTALL['train']}"
-    if package == "httpx":
-        return f"`duet {name}` needs httpx: {_INSTALL['client']}"
+    if extra := _EXTRAS.get(package):
+        return f"`duet {name}` needs {package}: {_INSTALL[extra]}"
     if package == "onnxruntime":
         return f"needs onnxruntime: {_INSTALL['onnxruntime']}"
     return str(error) or type(error).__name__

@@ -1,0 +1,143 @@
+"""`duet bulk`: the classes of all photos of a folder or a list, as one Parquet file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from duet_core.commands.location import bundle_folder
+from duet_core.commands.remote import connect
+from duet_core.runtime import Candidates
+from duet_core.runtime.sessions import thread_count
+
+if TYPE_CHECKING:  # pyarrow is imported when a job runs: help needs none
+    from duet_core.bulk.begin import Options, Service
+    from duet_core.bulk.job import Job
+    from duet_core.bulk.worker import Work
+
+
+def run(
+    photos: Path,
+    *,
+    out: Path = Path("predictions.parquet"),
+    bundle: Path | None = None,
+    classes: Path | None = None,
+    server: str | None = None,
+    key: str | None = None,
+    space: str = "default",
+    candidates: Candidates = "all",
+    top_k: int = 3,
+    gamma: float | None = None,
+    attributes: bool = False,
+    column: str = "path",
+    shard_rows: int = 2000,
+    batch: int = 16,
+    decode_workers: int | None = None,
+    max_bytes: int = 10 * 2**20,
+    max_pixels: int = 25_000_000,
+    max_side: int = 10_000,
+    restart: bool = False,
+) -> Iterator[str]:
+    """Name the class of every photo of a folder or a list, one row each in a Parquet file, as the service would.
+
+    A job that was stopped or killed goes on when the same command is run again: no row twice, none missing. The photos
+    are those found when it began.
+
+    Args:
+        photos: folder, or list: a .txt file with a path a line, a .csv or .parquet file with a column of paths.
+        out: the file to make.
+        bundle: folder of the exported model; default DUET_BUNDLE, else models/birds.
+        classes: .jsonl or .csv file of classes that compete besides the bundle's, as `duet classes export` writes it.
+        server: in place of a file, address of a service whose classes compete, as they are when the job begins.
+        key: API key for it; better kept in DUET_KEY than typed.
+        space: its class space.
+        candidates: which classes compete.
+        top_k: how many classes to keep of each photo.
+        gamma: taken off the score of seen classes; default what the class space sets, else the bundle's.
+        attributes: also keep v, the predicted attributes.
+        column: where a list of several columns has its paths.
+        shard_rows: photos done and written together; what a kill costs at most.
+        batch: photos given to the model at once.
+        decode_workers: threads that read and decode; default one a CPU.
+        max_bytes: largest file that is read.
+        max_pixels: largest photo that is decoded.
+        max_side: longest side of a photo in pixels.
+        restart: forget what was done of another job for the same file, and begin anew.
+    """
+    from duet_core.bulk.begin import Options
+    from duet_core.bulk.classifier import Question
+    from duet_core.runtime.photos import PhotoLimits
+
+    if classes is not None and server is not None:
+        raise ValueError("got both --classes and --server; give one of them")
+    yield _run(
+        Options(
+            photos=photos,
+            column=column,
+            out=out,
+            bundle=bundle_folder(bundle),
+            classes=classes if server is None else _service(server, key, space),
+            question=Question(candidates=candidates, top_k=top_k, gamma=gamma),
+            attributes=attributes,
+            limits=PhotoLimits(pixels=max_pixels, side=max_side, aspect=50),
+            max_bytes=max_bytes,
+            shard_rows=shard_rows,
+            batch=batch,
+            decode_workers=thread_count() if decode_workers is None else decode_workers,
+            restart=restart,
+        )
+    )
+
+
+def _service(server: str, key: str | None, space: str) -> Service:
+    from duet_core.bulk.begin import Service
+
+    def fetch() -> tuple[bytes, float | None]:
+        with connect(server, key) as duet:
+            return duet.export_classes(kind="jsonl", space=space), duet.get_space(space).gamma
+
+    return Service(address=server, space=space, fetch=fetch)
+
+
+def _run(options: Options) -> str:
+    from duet_core.bulk.begin import begin
+    from duet_core.bulk.job import locked
+
+    with locked(options.out):
+        begun = begin(options)
+        if begun is None:
+            return f"{options.out} is finished already; nothing was done"
+        job, work = begun
+        return _work(job, work)
+
+
+def _work(job: Job, work: Work) -> str:
+    """Do what is left of a job; returns what there is to say of it."""
+    from duet_core.bulk.progress import ProgressLine
+    from duet_core.bulk.worker import Worker
+
+    done = job.done()
+    line = ProgressLine(total=job.photos, done=job.rows_in(done))
+    try:
+        for step in Worker(work).do(shard for shard in range(job.shards) if shard not in done):
+            line.add(step.photos, step.refused)
+        refused = job.join()
+    except KeyboardInterrupt:
+        line.close()
+        sys.stderr.write(f"stopped: {_go_on(job)}\n")
+        raise
+    except OSError as error:
+        raise RuntimeError(f"{error}; {_go_on(job)}") from error
+    finally:
+        line.close()
+    return (
+        f"{job.out}: {job.photos} photos, {refused} of them refused; {job.left_out} files were no photos\n"
+        f"{line.photos} photos in this run, {line.rate:.1f} a second"
+    )
+
+
+def _go_on(job: Job) -> str:
+    done = job.rows_in(job.done())
+    return f"{done} of {job.photos} photos are safe; the same command, without --restart, goes on from there"
