@@ -30,7 +30,10 @@ from app.api import (
     translation,
 )
 from app.api.bodies import MULTIPART_OVERHEAD
+from app.api.places import TIMEOUT_HEADER
 from app.body_limit import LimitBodies
+from app.drain import LAST_RESORT, drained_by_sigterm
+from app.hang_up import NoticeHangUps
 from app.metrics import MeasureRequests, Metrics
 from app.observability import logs
 from app.observability.requests import HEADER, FollowRequests
@@ -91,6 +94,7 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
         most=max(chosen.max_bytes, chosen.max_json_bytes) + MULTIPART_OVERHEAD,
         most_imported=chosen.max_import_bytes,
     )
+    app.add_middleware(NoticeHangUps)
     app.add_middleware(RequireKey, keyring=_keyring(chosen))
     if chosen.cors_origins:
         app.add_middleware(
@@ -102,6 +106,7 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
                 "Content-Type",
                 "If-Match",
                 "If-None-Match",
+                TIMEOUT_HEADER,
                 "X-API-Key",
                 HEADER,
                 "traceparent",
@@ -145,9 +150,11 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
             await service.start()
             app.state.service = service
             log.info("ready: bundle %s, %d seen classes", service.bundle.model_id, len(service.bundle.classes))
-            yield
+            with drained_by_sigterm(service.admission.close, settings.drain_seconds):
+                yield
         finally:
             app.state.service = None
             await service.stop()
+            LAST_RESORT.finish()
 
     return lifespan

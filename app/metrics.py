@@ -37,6 +37,7 @@ class Metrics:
         self.in_flight = Gauge("duet_images_in_flight", "Photos in the service at this moment.", registry=registry)
         self.queue_depth = Gauge("duet_queue_depth", "Photos waiting for the model.", registry=registry)
         self.shed = Counter("duet_shed", "Photos refused because the service was full.", registry=registry)
+        self.over_quota = Counter("duet_over_quota", "Photos refused because of their key's quota.", registry=registry)
         self.expired = Counter("duet_expired", "Photos whose time was over before the answer.", registry=registry)
         self.abandoned = Counter("duet_abandoned", "Photos whose client hung up before the answer.", registry=registry)
         self.failed = Counter("duet_photos_failed", "Photos that the model raised an error for.", registry=registry)

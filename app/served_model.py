@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.drain import LAST_RESORT
 from app.engine.admission import Admission
 from app.engine.execution import execution_of
 from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, SharedImageStates, Shelf
@@ -135,6 +136,7 @@ def open_model(
             metrics=metrics,
             supervision=supervision_of(settings),
             canary=black_canary(bundle.preprocessing.size),
+            give_up=LAST_RESORT,
         ),
         states=_image_states(settings, store, bundle.model_id, metrics),
         labelled=_labelled(settings, store, bundle),

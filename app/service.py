@@ -12,6 +12,7 @@ from app.engine.inference import Inference
 from app.engine.labelled import LabelledPhotos
 from app.engine.margins import MarginCache
 from app.engine.photos import PhotoReader
+from app.engine.setup import admission_of
 from app.metrics import Metrics
 from app.observability.request_record import current
 from app.registry.follower import Follower
@@ -110,6 +111,8 @@ class Service:
     def not_ready(self) -> list[str]:
         """Why photos cannot be classified now; empty when they can."""
         reasons = []
+        if self.admission.closed:
+            reasons.append("the process is ending")
         if self.inference.trouble is not None:
             reasons.append(self.inference.trouble)
         if not self.follower.ready:
@@ -142,6 +145,6 @@ class Service:
 
 def build_service(settings: Settings, metrics: Metrics) -> Service:
     """Open the bundle and connect the parts; nothing runs yet. Raises BundleError, ProviderError."""
-    store, admission = open_store(settings), Admission(limit=settings.queue_images, metrics=metrics)
+    store, admission = open_store(settings), admission_of(settings, metrics)
     model = open_model(settings.bundle, settings=settings, metrics=metrics, store=store, admission=admission)
     return Service(settings=settings, metrics=metrics, store=store, admission=admission, model=model)

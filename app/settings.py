@@ -95,6 +95,27 @@ class Settings(BaseSettings):
         description="Photos in the service at once (arriving, decoding, waiting, in the model); more get 503.",
     )
     max_batch: int = Field(default=16, ge=1, le=256, description="Most photos the model is given at once.")
+    key_queue_images: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many of these photos may be of one API key; more get 429. Unset: all of them.",
+    )
+    request_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long a photo may take, from its first byte to its encoding, when the request does not say "
+        "(`X-Request-Timeout-Ms`); then it is answered 503 and not computed any more.",
+    )
+    max_request_timeout_seconds: float = Field(
+        default=120.0, gt=0, description="The longest time that a request may ask for."
+    )
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=300,
+        description="After SIGTERM /readyz answers 503 and photos are refused at once; the port stays open so long, "
+        "for load balancers that have to see it. What was begun is finished in any case.",
+    )
     max_delay_ms: float = Field(
         default=0.0,
         ge=0,
@@ -166,6 +187,15 @@ class Settings(BaseSettings):
     def _limit_has_a_gpu(self) -> Self:
         if self.gpu_memory_mb is not None and self.device != "cuda":
             raise ValueError("DUET_GPU_MEMORY_MB limits a GPU's memory; set DUET_DEVICE=cuda too, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _a_request_can_ask_for_the_default(self) -> Self:
+        if self.request_timeout_seconds > self.max_request_timeout_seconds:
+            raise ValueError(
+                f"DUET_REQUEST_TIMEOUT_SECONDS {self.request_timeout_seconds:g} exceeds "
+                f"DUET_MAX_REQUEST_TIMEOUT_SECONDS {self.max_request_timeout_seconds:g}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,8 @@ class ServiceProcess:
         settings: DUET_ settings by field name.
     """
 
+    factory = "app.main:create_app"
+
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -33,14 +35,14 @@ class ServiceProcess:
         self._log = folder / f"service-{self.port}.log"
         settings = {"snapshots": folder / "snapshots"} | settings
         clean = {key: value for key, value in os.environ.items() if not key.startswith("DUET_")}
-        self._environment = clean | {f"DUET_{key.upper()}": str(value) for key, value in settings.items()}
+        self.environment = clean | {f"DUET_{key.upper()}": str(value) for key, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: str = "/readyz") -> ServiceProcess:
         """Start and wait until the path `wait` answers 200."""
-        command = [sys.executable, "-m", "uvicorn", "app.main:create_app", "--factory", "--port", str(self.port)]
+        command = [sys.executable, "-m", "uvicorn", self.factory, "--factory", "--port", str(self.port)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         self.wait_for(wait)
         return self
 

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.api.answers import Answer
 from app.api.bodies import ALSO_READ, IMAGE_TYPES, PHOTO_BODY, json_body, read_json, read_photo
 from app.api.deps import Gamma, Space, TheService, class_row, snapshot_of
+from app.api.places import ThePlace
 from app.engine.labelled import MOST_PHOTOS, Labelled
 from app.engine.margins import Margins, Question
+from app.engine.place import Place
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
 from app.service import Service
@@ -86,6 +88,8 @@ async def calibrate(
     ] = None,
     gamma: Gamma = None,
     space: Space = DEFAULT_SPACE,
+    *,
+    place: ThePlace,
 ) -> CalibrationState:
     """Calibrate sets of classes (`coverage` of POST /classify) with photos whose class is known.
 
@@ -97,7 +101,7 @@ async def calibrate(
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data" or kind in (*IMAGE_TYPES, *ALSO_READ):
-        given, append = await _photo(request, response, service, class_id, space), True
+        given, append = await _photo(request, response, service, place, class_id, space), True
     else:
         given, append = await _answers(request, response, service, space)
     old = await service.labelled.find(space) if append else None
@@ -123,12 +127,14 @@ async def forget(response: Response, service: TheService, space: Space = DEFAULT
     return await _state(service, response, space, None)
 
 
-async def _photo(request: Request, response: Response, service: Service, class_id: str | None, space: str) -> Labelled:
+async def _photo(
+    request: Request, response: Response, service: Service, place: Place, class_id: str | None, space: str
+) -> Labelled:
     if class_id is None:
         raise Problem("invalid-calibration", "A photo needs its class_id.", {"example": "?class_id=painted-bunting"})
     snapshot = await snapshot_of(service, space, response)
     class_row(service, snapshot, class_id)
-    with service.admission.place():
+    async with place.hold():
         image = await service.encode(await read_photo(request, service.settings))
     return Labelled(snapshot.revision, image.v[None], (class_id,))
 

@@ -11,6 +11,7 @@ from app.api.answers import Classification, Decision, Model, Prediction
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.coverage import classes_at
 from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, revision_header, snapshot_of
+from app.api.places import ThePlace
 from app.engine.margins import Question
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -57,13 +58,15 @@ async def classify(
     ] = None,
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
+    *,
+    place: ThePlace,
 ) -> Classification:
     """Rank the classes of a class space for a photo.
 
     Send the photo as the multipart field `image`, or as the raw body with an image content type. JPEG, PNG and WebP,
     up to 10 MiB and 25 megapixels. The photo is not kept; `image_id` lets GET /explain say why for a while.
     """
-    with service.admission.place():
+    async with place.hold():
         photo = await read_photo(request, service.settings)
         check_candidates(await snapshot_of(service, space, response, moment), candidates)
         image = await service.encode(photo)

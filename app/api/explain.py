@@ -14,6 +14,7 @@ from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.classify import model_of
 from app.api.contrast import contrast, edits_for
 from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, class_row, snapshot_of
+from app.api.places import ThePlace
 from app.engine.image_states import ImageState
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
@@ -85,9 +86,11 @@ async def explain_photo(
     asked: Annotated[Asked, Depends()],
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
+    *,
+    place: ThePlace,
 ) -> Explanation:
     """Explain a photo sent with the request, for those who kept no `image_id`."""
-    with service.admission.place():
+    async with place.hold():
         photo = await read_photo(request, service.settings)
         early = await snapshot_of(service, space, response, moment)
         for asked_for in filter(None, (asked.class_id, asked.versus)):

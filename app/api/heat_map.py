@@ -15,6 +15,8 @@ from PIL import Image
 
 from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.deps import Space, TheService, class_row, snapshot_of
+from app.api.places import ThePlace
+from app.engine.place import Place
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -64,6 +66,8 @@ async def heat_map(
         str | None, Query(max_length=200, description="An attribute instead of a class, such as `wing color: blue`.")
     ] = None,
     space: Space = DEFAULT_SPACE,
+    *,
+    place: ThePlace,
 ) -> Response:
     """Cover parts of the photo one after the other and colour those without which the score falls.
 
@@ -72,7 +76,7 @@ async def heat_map(
     """
     if attribute is not None and (class_id is not None or versus is not None):
         raise Problem("invalid-parameter", "A map is of a class or of an attribute.", {"got": "both"})
-    with service.admission.place():
+    async with place.hold():
         photo = await read_photo(request, service.settings)
         snapshot = await snapshot_of(service, space, response)
         for name in filter(None, (class_id, versus)):
@@ -86,7 +90,7 @@ async def heat_map(
             )
             class_id = ranking.predictions[0].class_id
         subject = _subject(service, snapshot, class_id=class_id, versus=versus, attribute=attribute)
-        covered = await _covered(service, pixels)
+        covered = await _covered(service, pixels, place)
     drawn = await asyncio.to_thread(_drawn, service.bundle.preprocessing, pixels, image.v, covered, subject)
     headers = {name: value for name, value in response.headers.items() if name.startswith("x-")}  # staleness
     return Response(drawn, media_type="image/png", headers=headers | {"X-Map-Of": quote(subject.name, safe=" :,()")})
@@ -119,10 +123,13 @@ def _subject(
     return _Subject(f"{class_id} versus {versus}", own - classes.vector(class_row(service, snapshot, versus)))
 
 
-async def _covered(service: Service, pixels: NDArray[np.float32]) -> FloatArray:
-    """(M, A) v of the covered copies, a batch at a time, so that photos of others get their turn in between."""
+async def _covered(service: Service, pixels: NDArray[np.float32], place: Place) -> FloatArray:
+    """(M, A) v of the covered copies: as many at a time as there are free places, at most a batch.
+
+    Photos of others get their turn in between, and all that waits is counted.
+    """
     copies = await asyncio.to_thread(Occlusion().covered, pixels)
-    step, found = service.settings.max_batch, []
+    step, found = place.grow(service.settings.max_batch), []
     for start in range(0, len(copies), step):
         found += await asyncio.gather(*(service.inference.encode(copy) for copy in copies[start : start + step]))
     return np.stack([image.v for image in found])

@@ -15,6 +15,7 @@ from app.api.answers import Answer
 from app.api.bodies import MULTIPART_OVERHEAD, json_body, photo_from_base64, read_json
 from app.api.candidate_labels import competing
 from app.api.deps import Space, TheService, snapshot_of
+from app.api.places import ThePlace
 from app.problems import from_errors
 from app.registry.follower import DEFAULT_SPACE
 
@@ -98,7 +99,7 @@ class LabelScore(Answer):
 
 @router.post("/zero-shot-image-classification", summary="As Hugging Face does", openapi_extra=json_body(ZeroShot))
 async def zero_shot(
-    request: Request, response: Response, service: TheService, space: Space = DEFAULT_SPACE
+    request: Request, response: Response, service: TheService, place: ThePlace, space: Space = DEFAULT_SPACE
 ) -> list[LabelScore]:
     """Compare a photo with labels, as `InferenceClient(model="…/hf/zero-shot-image-classification")` asks.
 
@@ -106,7 +107,7 @@ async def zero_shot(
     as POST /classes reads a prompt; nothing is stored. Best first. The scores cannot say "none of these": ask POST
     /classify for a decision. Base64 takes a third more room, so photos up to about 7.5 MiB fit.
     """
-    with service.admission.place():
+    async with place.hold():
         most = service.settings.max_bytes + MULTIPART_OVERHEAD
         asked = _checked(await read_json(request, service.settings, most=most))
         photo = await asyncio.to_thread(photo_from_base64, asked.inputs, service.settings)

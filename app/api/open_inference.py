@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -15,6 +14,7 @@ from app.api.bodies import MULTIPART_OVERHEAD, json_body, photo_from_base64, rea
 from app.api.deps import TheService, snapshot_of
 from app.api.huggingface import example_photo
 from app.api.inference_outputs import OUTPUTS, InferParameters, classified, outputs_of, parameters_of
+from app.api.places import ThePlace
 from app.api.tensors import (
     JSON_LENGTH,
     Datatype,
@@ -148,7 +148,9 @@ async def model_ready(model: ModelName, service: TheService) -> ModelReady:
 @router.post(
     "/models/{model}/infer", summary="Classify photos", openapi_extra=_infer_body(), response_model=InferAnswer
 )
-async def infer(model: ModelName, request: Request, response: Response, service: TheService) -> Response:
+async def infer(
+    model: ModelName, request: Request, response: Response, service: TheService, place: ThePlace
+) -> Response:
     """Classify photos: as base64 in JSON, or raw with the binary extension.
 
     `parameters`: `top_k` (5), `candidates` (all, seen, unseen) and `space` (default), as for POST /classify. The
@@ -156,14 +158,12 @@ async def infer(model: ModelName, request: Request, response: Response, service:
     and 10 MiB in all.
     """
     _check_model(model, service)
-    with contextlib.ExitStack() as places:
-        places.enter_context(service.admission.place())
+    async with place.hold():
         body = await read_body(request, service.settings, most=service.settings.max_bytes + MULTIPART_OVERHEAD)
         asked, raw = await asyncio.to_thread(read_request, body, request.headers.get(JSON_LENGTH))
         parameters, wanted = parameters_of(asked), outputs_of(asked)
         photos = await asyncio.to_thread(_photos, asked, raw, service)
-        for _ in photos[1:]:
-            places.enter_context(service.admission.place())
+        place.more(len(photos) - 1)
         await snapshot_of(service, parameters.space, response)  # no class space, no need to encode
         images = await _encoded(photos, service)
     return await _answer(asked, parameters, wanted, images, response, service)
@@ -192,7 +192,7 @@ async def _answer(
 
 def _photos(asked: InferRequest, raw: bytes, service: Service) -> list[bytes]:
     """The photos of a request. Raises Problem."""
-    most = service.settings.max_batch
+    most = min(service.settings.max_batch, service.settings.key_queue_images or service.settings.max_batch)
     if [tensor.name for tensor in asked.inputs] != ["image"]:
         names = [tensor.name[:40] for tensor in asked.inputs[:10]]
         raise Problem("invalid-request", f"The inputs are {names}; the model has one.", {"allowed": ["image"]})

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from app.engine.admission import Overloaded
+from app.engine.admission import Draining, Overloaded, QuotaExceeded
+from app.engine.deadline import DeadlineExceeded
 from app.engine.inference import InferenceStopped
+from app.engine.place import ClientGone
 from app.problems import Problem, retry_after
 from app.registry.follower import RevisionForgotten, RevisionNotReached
 from app.registry.store import StoreRefused, StoreUnavailable
@@ -14,15 +16,13 @@ from duet_core.runtime import RankingError
 from duet_core.runtime.photos import PhotoRefused
 
 STORE_RETRY_SECONDS = 2
+ENGINE = (Overloaded, QuotaExceeded, Draining, DeadlineExceeded, ClientGone, PhotoRefused, InferenceStopped)
 
 
 def translated(error: Exception) -> Problem:
     """The problem for an error of the engine or the registry."""
-    if isinstance(error, Overloaded):
-        members = {"allowed": f"{error.limit} photos at once"}
-        return Problem("overloaded", f"{error}.", members, retry_after(error.retry_after))
-    if isinstance(error, PhotoRefused):
-        return Problem(error.reason, str(error), error.members)
+    if isinstance(error, ENGINE):
+        return _of_engine(error)
     if isinstance(error, StoreUnavailable | StoreRefused):
         detail = "The class store does not answer, so nothing was written or looked up; photos are still classified."
         return Problem("store-unavailable", detail, headers=retry_after(STORE_RETRY_SECONDS))
@@ -31,10 +31,24 @@ def translated(error: Exception) -> Problem:
         return Problem("revision-not-reached", f"{error}.", reached, retry_after(1))
     if isinstance(error, RevisionForgotten):
         return Problem("revision-forgotten", f"{error}.")
-    if isinstance(error, RankingError):
-        return Problem("no-candidates", f"{error}.")
+    assert isinstance(error, RankingError)
+    return Problem("no-candidates", f"{error}.")
+
+
+def _of_engine(error: Exception) -> Problem:
+    if isinstance(error, Overloaded | QuotaExceeded):
+        slug = "overloaded" if isinstance(error, Overloaded) else "quota-exceeded"
+        return Problem(slug, f"{error}.", {"allowed": f"{error.limit} photos at once"}, retry_after(error.retry_after))
+    if isinstance(error, DeadlineExceeded):
+        return Problem("deadline-exceeded", f"{error}.", headers=retry_after(1))
+    if isinstance(error, ClientGone):
+        return Problem("client-closed-request", f"{error}.")
+    if isinstance(error, Draining):
+        return Problem("shutting-down", f"{error}.", headers=retry_after(1) | {"Connection": "close"})
+    if isinstance(error, PhotoRefused):
+        return Problem(error.reason, str(error), error.members)
     assert isinstance(error, InferenceStopped)
-    return Problem("not-ready", "The model does not run in this process.", headers=retry_after(5))
+    return Problem("not-ready", f"The model does not run: {error}.", headers=retry_after(5))
 
 
 def install(app: FastAPI) -> None:
@@ -43,6 +57,5 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         return translated(error).response(request.url.path)
 
-    kinds = (Overloaded, PhotoRefused, StoreUnavailable, StoreRefused, InferenceStopped)
-    for kind in (*kinds, RevisionNotReached, RevisionForgotten, RankingError):
+    for kind in (*ENGINE, StoreUnavailable, StoreRefused, RevisionNotReached, RevisionForgotten, RankingError):
         app.add_exception_handler(kind, handle)

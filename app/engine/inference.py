@@ -60,6 +60,7 @@ class Inference:
         self._task: asyncio.Task[None] | None = None
         self._trouble: str | None = STARTING
         self._deaths = 0
+        self._given_up = False
         self._checked = asyncio.Event()
 
     def start(self) -> None:
@@ -96,14 +97,14 @@ class Inference:
         return await job.answer
 
     async def stop(self, patience: float = 30.0) -> None:
-        """Finish what is queued, for at most `patience` seconds, then end."""
+        """Finish what is queued, for at most `patience` seconds, then end; what has been given up is not waited for."""
         self._trouble = "the model is being stopped"
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._worker is not None:
             self._worker.close()
-            await asyncio.wait({self._worker.ended}, timeout=patience)
+            await asyncio.wait({self._worker.ended}, timeout=0 if self._given_up else patience)
             self._worker.fail(InferenceStopped("the inference thread was stopped"))
 
     def _begin(self) -> Worker:
@@ -194,7 +195,7 @@ class Inference:
         self._checked.set()
 
     def _end_process(self, reason: str) -> None:
-        self._trouble = reason
+        self._trouble, self._given_up = reason, True
         log.critical("%s: this process cannot be mended from within", reason)
         if self._worker is not None:
             self._worker.fail(InferenceStopped(reason))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from app.engine.admission import Admission
 from app.engine.supervision import Supervision
 from app.engine.worker import Batching
+from app.metrics import Metrics
 from app.settings import Settings
+
+
+def admission_of(settings: Settings, metrics: Metrics) -> Admission:
+    """The places there are."""
+    return Admission(limit=settings.queue_images, key_limit=settings.key_queue_images, metrics=metrics)
 
 
 def batching_of(settings: Settings) -> Batching:
