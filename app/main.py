@@ -84,6 +84,8 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
     for module in (spaces, attributes, model, huggingface, open_inference, health, pages):
         app.include_router(module.router)
     app.state.actor_of = actor_of or _key_name
+    app.state.metrics, app.state.service = metrics, None
+    metrics.live.service = lambda: app.state.service
     gallery.install(app, chosen.gallery)
     pages.mount_assets(app)
     openapi.install(app)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.observability.live_metrics import LiveMetrics
 from app.observability.routes import UNMATCHED, route_of
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -43,13 +44,12 @@ class Metrics:
         self.failed = Counter("duet_photos_failed", "Photos that the model raised an error for.", registry=registry)
         self.worker_deaths = Counter("duet_worker_deaths", "Ends of the inference thread by error.", registry=registry)
         self.decisions = Counter("duet_decisions", "Decisions on photos.", ("decision",), registry=registry)
-        self.revision = Gauge(
-            "duet_registry_revision", "Revision served, by class space.", ("space",), registry=registry
-        )
-        self.age = Gauge(
-            "duet_registry_age_seconds",
-            "Seconds since the store confirmed the snapshot, by class space.",
-            ("space",),
+        self.live = LiveMetrics()
+        registry.register(self.live)
+        self.registry_lag = Histogram(
+            "duet_registry_lag_seconds",
+            "Time from a write to the class store until this process serves it, by the clocks of both.",
+            buckets=SECONDS,
             registry=registry,
         )
         self.writes = Counter("duet_registry_writes", "Classes stored or deleted.", ("operation",), registry=registry)

@@ -24,6 +24,7 @@ from app.engine.setup import batching_of, supervision_of
 from app.engine.state_shelves import RedisShelf, SqliteShelf
 from app.engine.supervision import black_canary
 from app.metrics import Metrics
+from app.observability.score_drift import ScoreDrift
 from app.registry.follower import Follower
 from app.registry.opening import open_copies
 from app.registry.redis import RedisStore
@@ -56,6 +57,7 @@ class ServedModel:
     inference: Inference
     states: ImageStates
     labelled: LabelledPhotos
+    drift: ScoreDrift
     margins: MarginCache = field(default_factory=MarginCache)
     _holders: int = 0
     _unheld: asyncio.Event = field(default_factory=asyncio.Event)
@@ -121,6 +123,7 @@ def open_model(
             poll_seconds=settings.poll_seconds,
             max_spaces=settings.max_spaces,
             copies=open_copies(settings),
+            observe_lag=metrics.registry_lag.observe,
         ),
         photos=PhotoReader(
             prepare=encoder.prepare,
@@ -140,6 +143,7 @@ def open_model(
         ),
         states=_image_states(settings, store, bundle.model_id, metrics),
         labelled=_labelled(settings, store, bundle),
+        drift=ScoreDrift(bundle.calibration),
     )
 
 

@@ -104,6 +104,7 @@ class Service:
         """Count a decision on a photo, and let the request's log line tell it."""
         word = "accepted" if decision.accepted else "rejected"
         self.metrics.decisions.labels(word).inc()
+        self.model.drift.observe(decision.score)
         request = current()
         if request is not None:
             request.decisions.append(word)

@@ -149,6 +149,14 @@ def rejection_threshold(evidence: ArrayLike, false_reject_rate: float, weight: D
     return float(values[order][allowed[-1]])
 
 
+def _weighted_percentiles(values: DoubleArray, weight: DoubleArray) -> DoubleArray:
+    """(101,) the least value that has at least 0, 1, … 100 % of the weight at or below it."""
+    order = np.argsort(values)
+    reached = np.cumsum(weight[order]) / weight.sum()
+    rows = np.searchsorted(reached, np.arange(PERCENTILES) / (PERCENTILES - 1) - 1e-12)
+    return np.asarray(values[order][np.minimum(rows, len(values) - 1)])
+
+
 def fit_calibration(
     *, false_reject_rate: float = 0.05, evidence: EvidenceKind = "centred_cosine", split: str, **judged: Unpack[Judged]
 ) -> dict[str, object]:
@@ -188,6 +196,7 @@ def fit_calibration(
         "ece_after": expected_calibration_error(after, label, weight=weight),
         "split": split,
         "n_photos": len(label),
+        "evidence_percentiles": _weighted_percentiles(found, weight).round(6).tolist(),
     }
     margin = scores.max(axis=1) - scores[np.arange(len(label)), label]
     for group, mask in (("seen", is_seen), ("unseen", ~is_seen)):

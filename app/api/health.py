@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
 from starlette.responses import Response
 
@@ -85,12 +85,10 @@ async def readyz(service: TheService) -> Readiness:
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}},
 )
-async def metrics(service: TheService) -> Response:
-    """Requests, time in each stage, queue, refusals, decisions, and the class spaces served."""
-    for space, revision, age in service.follower.progress():
-        service.metrics.revision.labels(space).set(revision)
-        service.metrics.age.labels(space).set(age)
-    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+async def metrics(request: Request) -> Response:
+    """Requests, time in each stage, queue, refusals, decisions and their drift, readiness, the class spaces served."""
+    registry: CollectorRegistry = request.app.state.metrics.registry  # also before there is a service
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/problems/{slug}", summary="What a problem means")

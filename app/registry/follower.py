@@ -8,13 +8,24 @@ import dataclasses
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.registry.copies import Copies
 from app.registry.reading import TRIES, read_since
 from app.registry.snapshot import SeenClasses, Snapshot, empty_snapshot
-from app.registry.store import Act, ClassRecord, ClassStore, Drop, Head, StoreError, StoreUnavailable, WriteConflict
+from app.registry.store import (
+    Act,
+    ClassRecord,
+    ClassStore,
+    Drop,
+    Head,
+    StoreError,
+    StoreUnavailable,
+    WriteConflict,
+    seconds_since,
+)
 
 log = logging.getLogger("duet.registry")
 
@@ -40,14 +51,28 @@ class RevisionForgotten(StoreError):
     """`as_of` further back than the store remembers."""
 
 
+class Progress(NamedTuple):
+    """A followed space: the revision served, seconds since the store confirmed it, revisions it is behind."""
+
+    space: str
+    revision: int
+    age: float
+    behind: int
+
+
 @dataclass
 class _View:
-    """What is known of a followed space; `failing` says why the store was of no use when last asked for it."""
+    """What is known of a followed space; `failing` says why the store was of no use when last asked for it.
+
+    `heard` is the newest revision the store has told of, `unserved` when the oldest write was made that is being read.
+    """
 
     snapshot: Snapshot | None = None
     checked: float = field(default_factory=time.monotonic)
     failing: str | None = None
     copied: Head | None = None
+    heard: int = 0
+    unserved: str = ""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -60,6 +85,8 @@ class Follower:
     Args:
         poll_seconds: how often the store is asked for each revision, whatever its stream says.
         copies: where snapshots are kept over a restart, or None.
+        observe_lag: told how many seconds after a write its class was served here, for each read that brought any; of
+            several writes the oldest counts.
     """
 
     def __init__(
@@ -70,12 +97,14 @@ class Follower:
         poll_seconds: float,
         max_spaces: int,
         copies: Copies | None = None,
+        observe_lag: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._seen = seen
         self._poll_seconds = poll_seconds
         self._max_spaces = max_spaces
         self._copies = copies
+        self._observe_lag = observe_lag
         self._views: OrderedDict[str, _View] = OrderedDict({DEFAULT_SPACE: _View()})
         self._past: OrderedDict[tuple[str, Head], Snapshot] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,10 +143,15 @@ class Follower:
         view = self._views.get(space)
         return time.monotonic() - view.checked if view else 0.0
 
-    def progress(self) -> list[tuple[str, int, float]]:
-        """Each followed space with the revision served and the age of its last confirmation in seconds."""
+    def progress(self) -> list[Progress]:
+        """Each followed space that has a snapshot."""
         return [
-            (space, view.snapshot.revision, self.age_seconds(space))
+            Progress(
+                space,
+                view.snapshot.revision,
+                self.age_seconds(space),
+                max(0, view.heard - view.snapshot.revision),
+            )
             for space, view in self._views.items()
             if view.snapshot is not None
         ]
@@ -188,7 +222,7 @@ class Follower:
             if view.snapshot is None and self._copies is not None:
                 await self._recall(space, view, self._copies)
             try:
-                snapshot = view.snapshot = await self._newest(space, view.snapshot)
+                snapshot = view.snapshot = await self._newest(space, view)
             except StoreError as error:
                 self._failed(space, view, str(error))
                 if view.snapshot is None and space != DEFAULT_SPACE:
@@ -197,29 +231,45 @@ class Follower:
         if view.failing is not None:
             log.info("space %s: the class store is back", space)
         view.failing, view.checked = None, asked
+        self._served(view)
         self._forget_unused()
         return snapshot
 
-    async def _newest(self, space: str, old: Snapshot | None) -> Snapshot:
+    def _served(self, view: _View) -> None:
+        """Tell the lag of what was just read."""
+        lag = seconds_since(view.unserved) if view.unserved else None
+        view.unserved = ""
+        if lag is not None:
+            self._observe_lag(lag)
+
+    async def _newest(self, space: str, view: _View) -> Snapshot:
+        old = view.snapshot
         if old is not None:
-            new = await self._read(space, old, old.head)
+            new = await self._read(space, view, old, old.head)
             if new is not None:
                 return new
         for _ in range(TRIES):
-            new = await self._read(space, empty_snapshot(space, self._seen), None)
+            new = await self._read(space, view, empty_snapshot(space, self._seen), None)
             if new is not None:
                 return new
         raise StoreUnavailable(f"space {space!r} was made anew {TRIES} times while it was read")
 
-    async def _read(self, space: str, snapshot: Snapshot, since: Head | None) -> Snapshot | None:
+    async def _read(self, space: str, view: _View, snapshot: Snapshot, since: Head | None) -> Snapshot | None:
         """The snapshot with everything since then, or None when it cannot be followed from there."""
+        view.unserved = ""
+
+        def heard(head: Head) -> None:
+            view.heard = head.revision
 
         async def take(records: list[ClassRecord]) -> None:
             nonlocal snapshot
             if records:
+                if since is not None:  # else it is the first read, of writes of long ago
+                    written = (view.unserved, *(record.updated_at for record in records))
+                    view.unserved = min(filter(None, written), default="")
                 snapshot = await asyncio.to_thread(snapshot.changed, records, snapshot.head)
 
-        head = await read_since(self._store, space, since, take)
+        head = await read_since(self._store, space, since, take, heard)
         if head is None or head == snapshot.head:
             return None if head is None else snapshot
         return dataclasses.replace(snapshot, head=head)

@@ -15,17 +15,21 @@ TRIES = 5
 Take = Callable[[list[ClassRecord]], Awaitable[None]]
 
 
-async def read_since(store: ClassStore, space: str, since: Head | None, take: Take) -> Head | None:
+async def read_since(
+    store: ClassStore, space: str, since: Head | None, take: Take, heard: Callable[[Head], None] = lambda _: None
+) -> Head | None:
     """Hand over every record written after `since` (all there are, for None); returns the head reached.
 
     Of several records of one class the last one counts; a tombstone says that it is gone. Pages come in the order of
     (revision, id), so whatever is written meanwhile lies ahead, and the page that ends it is of one moment.
+    `heard` is told the head of the store with every page, long before all of it is here.
     Returns None when the space cannot be followed from there: forget what was handed over and read everything.
     """
     after = (since.revision if since else 0, "~")  # "~" sorts after every id
     start, waiting = since, list[ClassRecord]()
     while True:
         page = await store.page(space, after, PAGE)
+        heard(page.head)
         start = start or page.head
         if page.head.epoch != start.epoch or page.head.revision < start.revision or page.floor > start.revision:
             return None

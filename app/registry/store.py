@@ -67,8 +67,16 @@ class SpaceMissing(StoreError):
 
 
 def now() -> str:
-    """This moment as stores keep it: ISO 8601, UTC, whole seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """This moment as stores keep it: ISO 8601, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def seconds_since(moment: str) -> float | None:
+    """Seconds since `moment`, as `now` writes it, at least 0 whatever the clocks say; None for other texts."""
+    try:
+        return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
+    except (ValueError, TypeError):  # TypeError: a moment without its zone
+        return None
 
 
 def as_json(detail: Mapping[str, Any]) -> str:

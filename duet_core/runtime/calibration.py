@@ -10,6 +10,7 @@ from typing import Any
 from duet_core.runtime.evidence import KINDS, EvidenceKind
 
 PERCENTILES = 101
+_PERCENTILE_FIELDS = ("margins_seen", "margins_unseen", "evidence_percentiles")
 """Margins are kept as their percentiles 0, 1, …, 100."""
 
 
@@ -35,6 +36,7 @@ class Calibration:
         ece_seen_before, …, ece_unseen_after: the calibration error of either group alone.
         false_reject_seen, false_reject_unseen: shares of either group that `threshold` refuses wrongly.
         margins_seen, margins_unseen: (101,) percentiles of `conformal.margins` of either group.
+        evidence_percentiles: (101,) percentiles of the evidence `threshold` is compared with, weighted as in its fit.
     """
 
     gamma: float
@@ -57,6 +59,7 @@ class Calibration:
     false_reject_unseen: float | None = None
     margins_seen: tuple[float, ...] | None = None
     margins_unseen: tuple[float, ...] | None = None
+    evidence_percentiles: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, known in (("score_space", ("logits",)), ("evidence", KINDS)):
@@ -77,7 +80,7 @@ class Calibration:
                 raise CalibrationError(f"{name} {value}; allowed is a finite number in {low:g}…{high:g}")
         if self.temperature == 0:
             raise CalibrationError("temperature 0; it divides the scores and must be above 0, such as 0.05")
-        for name in ("margins_seen", "margins_unseen"):
+        for name in _PERCENTILE_FIELDS:
             values = getattr(self, name)
             if values is not None and (len(values) != PERCENTILES or list(values) != sorted(values)):
                 raise CalibrationError(f"{name}: {len(values)} numbers; {PERCENTILES} in ascending order are needed")
@@ -103,7 +106,7 @@ class Calibration:
 
 def _checked(name: str, value: Any) -> Any:
     """The value of an entry when it is of the right kind. Raises CalibrationError."""
-    if name.startswith("margins_"):
+    if name in _PERCENTILE_FIELDS:
         if not isinstance(value, list) or not all(_is_number(item) for item in value):
             raise CalibrationError(f"{name} {value!r}; a list of numbers is needed")
         return tuple(float(item) for item in value)

@@ -191,6 +191,18 @@ def test_either_group_is_published(judged: Judged) -> None:
         assert percentiles[50] == pytest.approx(np.median(margin[mask]), abs=1e-6)
 
 
+def test_percentiles_of_the_evidence_weigh_both_groups_alike(judged: Judged) -> None:
+    fields = Calibration.from_json(fit_calibration(**judged, split="validation", evidence="max_cosine"))
+    percentiles = np.array(fields.evidence_percentiles)
+    seen, unseen = (max_cosine(judged[part], judged["class_vectors"]) for part in ("v_seen", "v_unseen"))
+    both = np.concatenate([seen, unseen])
+    np.testing.assert_allclose(percentiles[[0, 100]], [both.min(), both.max()], atol=1e-6)
+    for percent in (10, 25, 50, 90):
+        below = [(group <= percentiles[percent] + 1e-6).mean() for group in (seen, unseen)]
+        assert sum(below) / 2 == pytest.approx(percent / 100, abs=0.0126)  # a photo of an unseen class weighs 1/80
+    assert percentiles[5] == pytest.approx(fields.threshold, abs=0.05)
+
+
 def test_the_mean_class_does_not_count_as_evidence() -> None:
     """A photo of nothing but what all classes share is as near to one as to the other."""
     z = np.array([[2.0, 1.0, 0.0], [2.0, -1.0, 0.0]])

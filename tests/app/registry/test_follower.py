@@ -230,7 +230,7 @@ def test_the_space_unused_longest_is_forgotten(tmp_path: Path) -> None:
         await follower.start()
         for name in ("a", "b", "a", "c"):
             await follower.snapshot(name)
-        assert [space for space, _, _ in follower.progress()] == ["default", "a", "c"]
+        assert [space for space, *_ in follower.progress()] == ["default", "a", "c"]
 
     run(tmp_path, work, poll=60, most=3)
 

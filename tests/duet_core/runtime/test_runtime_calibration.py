@@ -19,7 +19,8 @@ def test_an_older_file_is_read_and_written_back_unchanged() -> None:
 
 
 def test_a_newer_file_is_read_and_written_back_unchanged() -> None:
-    data = CALIBRATION | {"evidence": "centred_cosine", "margins_seen": MARGINS, "margins_unseen": MARGINS, "n_seen": 4}
+    percentiles = dict.fromkeys(("margins_seen", "margins_unseen", "evidence_percentiles"), MARGINS)
+    data = CALIBRATION | {"evidence": "centred_cosine", "n_seen": 4} | percentiles
     assert Calibration.from_json(data).to_json() == data
 
 
@@ -29,6 +30,7 @@ def test_a_newer_file_is_read_and_written_back_unchanged() -> None:
         ({"evidence": "best_guess"}, "knows only 'max_cosine' or 'centred_cosine'"),
         ({"margins_seen": MARGINS[:-1]}, "margins_seen: 100 numbers; 101 in ascending order"),
         ({"margins_seen": MARGINS[::-1]}, "101 in ascending order"),
+        ({"evidence_percentiles": MARGINS[::-1]}, "evidence_percentiles: 101 numbers; 101 in ascending order"),
         ({"margins_unseen": "many"}, "a list of numbers is needed"),
         ({"ece_seen_after": "small"}, "a number is needed"),
         ({"n_seen": True}, "a number is needed"),
