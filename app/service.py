@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from app.engine.admission import Admission
 from app.engine.image_states import ImageState, ImageStates
@@ -25,6 +26,9 @@ from app.settings import Settings
 from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, rank_calibrated
 from duet_core.runtime.scoring import Decision
 from duet_core.runtime.text import TextInterpreter
+
+RANKED_HERE = 1000
+"""Class sets up to this size are ranked in the event loop: 0.4 ms there, 0.7 ms with the way to a thread and back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +136,13 @@ class Service:
     async def rank(
         self, image: ImageState, classes: ClassSet, *, top_k: int, candidates: Candidates, gamma: float | None = None
     ) -> Ranking:
-        """The best candidates of a class set for a photo, at the bundle's γ or another, off the event loop.
+        """The best candidates of a class set for a photo, at the bundle's γ or another.
 
-        Raises RankingError.
+        Many classes are compared off the event loop. Raises RankingError.
         """
         start = time.perf_counter()
-        ranking = await asyncio.to_thread(
-            rank_calibrated, self.bundle, image.v, classes, top_k=top_k, candidates=candidates, gamma=gamma
-        )
+        work = partial(rank_calibrated, self.bundle, image.v, classes, top_k=top_k, candidates=candidates, gamma=gamma)
+        ranking = work() if len(classes) <= RANKED_HERE else await asyncio.to_thread(work)
         self.metrics.stage_seconds.labels("score").observe(time.perf_counter() - start)
         return ranking
 

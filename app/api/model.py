@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.api.answers import Answer
 from app.api.deps import TheService
+from app.engine.setup import describe_batching
 from duet_core.runtime import describe_execution
 
 router = APIRouter(tags=["Operation"])
@@ -60,7 +61,8 @@ class ModelAnswer(Answer):
     calibration: PublishedCalibration
     runtime: dict[str, RuntimeChoice] = Field(
         description="How the model is run, and why so: `provider`, `threads`, `spinning`, `cpu_arena`, "
-        "`memory_pattern`, `graph_optimisation`, `precision`, `onnxruntime`; on a GPU also `gpu_memory_mb`, "
+        "`memory_pattern`, `graph_optimisation`, `precision`, `onnxruntime`; how photos are put together: `max_batch`, "
+        "`max_delay`, `padded_batches`; on a GPU also `gpu_memory_mb`, "
         "`gpu_arena` and `cudnn_search`."
     )
     training: dict[str, Any] = Field(description="From the bundle's manifest: data, photos, classes, command, …")
@@ -96,7 +98,7 @@ async def model(service: TheService) -> ModelAnswer:
         ),
         runtime={
             name: RuntimeChoice(value=choice.value, why=choice.why)
-            for name, choice in describe_execution(bundle).items()
+            for name, choice in (describe_execution(bundle) | describe_batching(service.inference.batching)).items()
         },
         training=bundle.manifest.get("training", {}),
         metrics=bundle.manifest.get("metrics", {}),
