@@ -59,6 +59,8 @@ KINDS: dict[str, Kind] = {
     "no-calibration-photos": Kind(409, "Too few labelled photos", "Send labelled photos to POST /calibration."),
     "invalid-calibration": Kind(422, "Invalid labelled photos", "Change what is named; nothing was stored."),
     "no-image": Kind(422, "No image", "Send the multipart field 'image', or the raw bytes with an image content type."),
+    "url-refused": Kind(422, "URL refused", "Send a URL that is allowed, or the photo itself."),
+    "photo-not-fetched": Kind(422, "Photo not fetched", "Look whether the URL is public, or send the photo itself."),
     "unsupported-media-type": Kind(
         415, "Unsupported media type", "Send what is allowed: photos are JPEG, PNG or WebP."
     ),

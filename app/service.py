@@ -14,6 +14,8 @@ from app.engine.labelled import LabelledPhotos
 from app.engine.margins import MarginCache
 from app.engine.photos import PhotoReader
 from app.engine.setup import admission_of
+from app.fetch.fetcher import PhotoFetcher
+from app.fetch.opening import open_fetcher
 from app.metrics import Metrics
 from app.observability.request_record import current
 from app.registry.follower import Follower
@@ -44,6 +46,8 @@ class Service:
     store: RedisStore | SqliteStore
     admission: Admission
     model: ServedModel
+    fetcher: PhotoFetcher | None = None
+    """Fetches photos by their URL, where the operator allows it."""
 
     @property
     def bundle(self) -> Bundle:
@@ -101,6 +105,8 @@ class Service:
 
     async def stop(self) -> None:
         """Finish what was begun, then let go of everything."""
+        if self.fetcher is not None:
+            self.fetcher.close()
         await self.model.stop()
         await self.store.close()
 
@@ -148,7 +154,8 @@ class Service:
 
 
 def build_service(settings: Settings, metrics: Metrics) -> Service:
-    """Open the bundle and connect the parts; nothing runs yet. Raises BundleError, ProviderError."""
+    """Open the bundle and connect the parts; nothing runs yet. Raises BundleError, ProviderError, FetchUnavailable."""
+    fetcher = open_fetcher(settings)
     store, admission = open_store(settings), admission_of(settings, metrics)
     model = open_model(settings.bundle, settings=settings, metrics=metrics, store=store, admission=admission)
-    return Service(settings=settings, metrics=metrics, store=store, admission=admission, model=model)
+    return Service(settings=settings, metrics=metrics, store=store, admission=admission, model=model, fetcher=fetcher)

@@ -158,6 +158,20 @@ class Settings(BaseSettings):
         description="File of hashed API keys, made by `duet keys make`; read again when it changes. Without it "
         "everyone may do everything.",
     )
+    fetch_urls: bool = Field(
+        default=False,
+        description="Whether a request may name a photo by its URL, which the service then fetches from a public "
+        "address; needs httpx (requirements/client.txt).",
+    )
+    fetch_hosts: tuple[str, ...] = Field(
+        default=(),
+        description='Hosts that photos are fetched from, as JSON: `["images.example", "*.museum.example"]`. Without '
+        "it, from any with a public address.",
+    )
+    fetch_ports: tuple[int, ...] = Field(default=(80, 443), description="Ports that photos are fetched from, as JSON.")
+    fetch_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=30, description="Longest time a fetch may take, over all its redirects."
+    )
     gallery: Path | None = Field(
         default=None,
         description="Folder of pictures that the page offers to try, readable without a key: JPEG, PNG or WebP, with a "

@@ -179,7 +179,7 @@ async def _small_body(request: Request, most: int) -> bytes:
 
 
 def photo_from_base64(text: str, settings: Settings) -> bytes:
-    """The photo in a JSON text: base64, or a data URL with base64 in it; other URLs are not fetched.
+    """The photo in a JSON text: base64, or a data URL with base64 in it; other URLs are nothing to read here.
 
     Raises Problem: no-image, body-too-large.
     """

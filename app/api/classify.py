@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from app.api.answers import Classification, Decision, Model, Prediction
-from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.coverage import classes_at
 from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, revision_header, snapshot_of
+from app.api.photo_source import PHOTO_OR_URL, photo_of
 from app.api.places import ThePlace
 from app.engine.margins import Question
 from app.problems import Problem
@@ -33,7 +33,7 @@ TO_EXPLAIN: dict[str, Any] = {
 @router.post(
     "/classify",
     summary="Classify a photo",
-    openapi_extra=PHOTO_BODY,
+    openapi_extra=PHOTO_OR_URL,
     responses={200: TO_EXPLAIN},
     response_model_exclude_none=True,
 )
@@ -67,7 +67,7 @@ async def classify(
     up to 10 MiB and 25 megapixels. The photo is not kept; `image_id` lets GET /explain say why for a while.
     """
     async with place.hold():
-        photo = await read_photo(request, service.settings)
+        photo = await photo_of(request, service)
         check_candidates(await snapshot_of(service, space, response, moment), candidates)
         image = await service.encode(photo)
     snapshot = await snapshot_of(service, space, response, moment)  # the newest, now that the model is done

@@ -10,10 +10,10 @@ import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedPromptSet, PhotoAttribute
-from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.classify import model_of
 from app.api.contrast import contrast, edits_for
 from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, class_row, snapshot_of
+from app.api.photo_source import PHOTO_OR_URL, photo_of
 from app.api.places import ThePlace
 from app.engine.image_states import ImageState
 from app.problems import Problem
@@ -78,7 +78,7 @@ async def explain(
     return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 
 
-@router.post("/explain", summary="Explain a photo", openapi_extra=PHOTO_BODY)
+@router.post("/explain", summary="Explain a photo", openapi_extra=PHOTO_OR_URL)
 async def explain_photo(
     request: Request,
     response: Response,
@@ -91,7 +91,7 @@ async def explain_photo(
 ) -> Explanation:
     """Explain a photo sent with the request, for those who kept no `image_id`."""
     async with place.hold():
-        photo = await read_photo(request, service.settings)
+        photo = await photo_of(request, service)
         early = await snapshot_of(service, space, response, moment)
         for asked_for in filter(None, (asked.class_id, asked.versus)):
             class_row(service, early, asked_for)

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.api.bodies import PHOTO_BODY, read_photo
 from app.api.deps import Space, TheService, class_row, snapshot_of
+from app.api.photo_source import PHOTO_OR_URL, photo_of
 from app.api.places import ThePlace
 from app.engine.place import Place
 from app.problems import Problem
@@ -42,7 +42,7 @@ class _Subject:
 @router.post(
     "/explain/map",
     summary="Where in the photo?",
-    openapi_extra=PHOTO_BODY,
+    openapi_extra=PHOTO_OR_URL,
     response_class=Response,
     responses={
         200: {
@@ -77,7 +77,7 @@ async def heat_map(
     if attribute is not None and (class_id is not None or versus is not None):
         raise Problem("invalid-parameter", "A map is of a class or of an attribute.", {"got": "both"})
     async with place.hold():
-        photo = await read_photo(request, service.settings)
+        photo = await photo_of(request, service)
         snapshot = await snapshot_of(service, space, response)
         for name in filter(None, (class_id, versus)):
             class_row(service, snapshot, name)

@@ -12,9 +12,10 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from app.api.answers import Answer
-from app.api.bodies import MULTIPART_OVERHEAD, json_body, photo_from_base64, read_json
+from app.api.bodies import MULTIPART_OVERHEAD, json_body, read_json
 from app.api.candidate_labels import competing
 from app.api.deps import Space, TheService, snapshot_of
+from app.api.photo_source import photo_from_text
 from app.api.places import ThePlace
 from app.problems import from_errors
 from app.registry.follower import DEFAULT_SPACE
@@ -86,7 +87,9 @@ class ZeroShot(BaseModel):
         },
     )
 
-    inputs: str = Field(description="The file of a JPEG, PNG or WebP photo in base64.")
+    inputs: str = Field(
+        description="The file of a JPEG, PNG or WebP photo in base64, or its URL where the service fetches."
+    )
     parameters: ZeroShotParameters
 
 
@@ -110,7 +113,7 @@ async def zero_shot(
     async with place.hold():
         most = service.settings.max_bytes + MULTIPART_OVERHEAD
         asked = _checked(await read_json(request, service.settings, most=most))
-        photo = await asyncio.to_thread(photo_from_base64, asked.inputs, service.settings)
+        photo = await photo_from_text(asked.inputs, service)
         snapshot = await snapshot_of(service, space, response)
         labels, template = asked.parameters.candidate_labels, asked.parameters.hypothesis_template or "{}"
         candidates = await asyncio.to_thread(competing, labels, template, snapshot, service)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import Awaitable, Iterable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
 from app import __version__
 from app.api.answers import Answer
-from app.api.bodies import MULTIPART_OVERHEAD, json_body, photo_from_base64, read_body
+from app.api.bodies import MULTIPART_OVERHEAD, json_body, read_body
 from app.api.deps import TheService, snapshot_of
 from app.api.huggingface import example_photo
 from app.api.inference_outputs import OUTPUTS, InferParameters, classified, outputs_of, parameters_of
+from app.api.photo_source import photo_from_text
 from app.api.places import ThePlace
 from app.api.tensors import (
     JSON_LENGTH,
@@ -28,6 +30,7 @@ from app.engine.image_states import ImageState
 from app.problems import Problem
 from app.service import Service
 
+Result = TypeVar("Result")
 router = APIRouter(prefix="/v2", tags=["Other clients"])
 
 ModelName = Annotated[str, Path(description="The model's id, as GET /readyz names it.", examples=["birds-duet-seed0"])]
@@ -162,10 +165,11 @@ async def infer(
         body = await read_body(request, service.settings, most=service.settings.max_bytes + MULTIPART_OVERHEAD)
         asked, raw = await asyncio.to_thread(read_request, body, request.headers.get(JSON_LENGTH))
         parameters, wanted = parameters_of(asked), outputs_of(asked)
-        photos = await asyncio.to_thread(_photos, asked, raw, service)
-        place.more(len(photos) - 1)
+        elements = await asyncio.to_thread(_elements, asked, raw, service)
+        place.more(len(elements) - 1)
+        photos = await _all([_photo(element, service) for element in elements])
         await snapshot_of(service, parameters.space, response)  # no class space, no need to encode
-        images = await _encoded(photos, service)
+        images = await _all(map(service.encode, photos))  # all in the queue together
     return await _answer(asked, parameters, wanted, images, response, service)
 
 
@@ -190,8 +194,8 @@ async def _answer(
     return answer
 
 
-def _photos(asked: InferRequest, raw: bytes, service: Service) -> list[bytes]:
-    """The photos of a request. Raises Problem."""
+def _elements(asked: InferRequest, raw: bytes, service: Service) -> list[bytes | str]:
+    """The photos of a request, as they came. Raises Problem."""
     most = min(service.settings.max_batch, service.settings.key_queue_images or service.settings.max_batch)
     if [tensor.name for tensor in asked.inputs] != ["image"]:
         names = [tensor.name[:40] for tensor in asked.inputs[:10]]
@@ -201,16 +205,20 @@ def _photos(asked: InferRequest, raw: bytes, service: Service) -> list[bytes]:
     if not 1 <= len(elements) <= most:
         members = {"got": len(elements), "allowed": f"1…{most}"}
         raise Problem("invalid-request", f"The request has {len(elements)} photos; 1 to {most} are taken.", members)
-    return [e if isinstance(e, bytes) else photo_from_base64(e, service.settings) for e in elements]
+    return elements
 
 
-async def _encoded(photos: list[bytes], service: Service) -> list[ImageState]:
-    """v and state of each photo, all in the queue together. Raises what the first bad photo raised."""
-    done = await asyncio.gather(*map(service.encode, photos), return_exceptions=True)
+async def _photo(element: bytes | str, service: Service) -> bytes:
+    return element if isinstance(element, bytes) else await photo_from_text(element, service)
+
+
+async def _all(work: Iterable[Awaitable[Result]]) -> list[Result]:
+    """What all of it gives, done side by side and to the end. Raises what the first in order that failed raised."""
+    done = await asyncio.gather(*work, return_exceptions=True)
     for result in done:
         if isinstance(result, BaseException):
             raise result
-    return [result for result in done if isinstance(result, ImageState)]
+    return [result for result in done if not isinstance(result, BaseException)]
 
 
 def _check_model(model: str, service: Service) -> None:
