@@ -37,6 +37,7 @@ from app.hang_up import NoticeHangUps
 from app.metrics import MeasureRequests, Metrics
 from app.observability import logs
 from app.observability.requests import HEADER, FollowRequests
+from app.response_headers import AddHeaders
 from app.service import build_service
 from app.settings import Settings
 from app.web import gallery, pages
@@ -125,6 +126,7 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
             ],
         )
     app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(AddHeaders)
     app.add_middleware(FollowRequests)
     return app
 

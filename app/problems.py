@@ -16,6 +16,7 @@ from starlette.routing import compile_path
 
 from app.observability.request_record import current
 from app.observability.requests import HEADER
+from app.response_headers import DEFAULTS
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -176,8 +177,8 @@ def install(app: FastAPI) -> None:
         return from_errors("invalid-parameter", error.errors()).response(request.url.path)
 
     async def on_other(request: Request, error: Exception) -> Response:  # noqa: ARG001  # the log has it, not the client
-        known = current()  # this answer does not pass through the middleware that names the others
-        headers = {HEADER: known.id} if known is not None else {}
+        known = current()  # this answer does not pass through the middleware of the others
+        headers = DEFAULTS | ({HEADER: known.id} if known is not None else {})
         return Problem("internal-error", "Something went wrong on our side.", headers=headers).response(
             request.url.path
         )

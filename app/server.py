@@ -61,7 +61,14 @@ def serve(app: ASGIApp, *, host: str, port: int, on_start: Callable[[], None]) -
     """
     kept = StartupReason(app)
     config = uvicorn.Config(  # the log is configured already (app/observability/logs.py)
-        kept, host=host, port=port, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=30
+        kept,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,  # which program answers is nobody's business
+        lifespan="on",
+        timeout_graceful_shutdown=30,
     )
     server = _Server(config, on_start)
     try:
