@@ -39,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "judge a trained model: T1, U, S, H, AUSUC",
     "calibrate": "fit gamma, temperature and rejection threshold on validation classes",
     "export": "write a trained model as a bundle",
+    "quantise": "write a bundle in int8 for CPUs, if it loses little, or in float16 for GPUs",
     "sentences": "fit a bundle's reading of free English on its seen classes' descriptions",
     "kg-embed": "train class vectors on a knowledge graph (TransE)",
     "kg-attributes": "show the attributes that a knowledge graph gives to classes",
