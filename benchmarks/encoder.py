@@ -1,70 +1,115 @@
-"""One photo through the exported bundle against the same computation in torch with the language side not folded.
+"""One photo through the folded model against the same computation in torch with the language side not folded.
 
-Both run on the same threads in one run; the torch side computes the template for every image, as the authors'
-code does. Weights do not matter for the time, so the torch side needs no weight files but the language model's.
+``python -m benchmarks.encoder`` measures the demo bundle and the paper's encoders in full size (DeiT-base, BERT-base,
+random weights, the attributes of the demo bundle, exported by the code of `duet export`); both sides on the same
+threads, one call after the other in every round, so that what else runs on the machine slows all alike. The torch side
+computes the template for every image, as the authors' code does. Writes a JSON file, and a picture where asked.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import statistics
-import time
-from collections.abc import Callable
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from duet_core.config_file import load_config
-from duet_core.model.build import build_duet
-from duet_core.model.language import load_tokenizer
-from duet_core.runtime import Encoder, open_bundle
+from benchmarks._machine import in_turn, machine
+from benchmarks._models import Contender, birds, paper
+from duet_core.figures.style import BLUE, GREEN, ORANGE, Picture, drawing, finish, plain_list, title
+from duet_core.runtime import open_bundle
 from duet_core.runtime.sessions import thread_count
-from duet_core.sampling import SentenceBuilder
 
-RECIPE, BUNDLE = Path("training/configs/birds.yaml"), Path("models/birds")
-REPEATS = 15
+BUNDLE = Path("models/birds")
+_COLOURS = {"torch, not folded": ORANGE, "folded, float32": BLUE, "folded, int8": GREEN}
 
 
-def milliseconds(call: Callable[[], object]) -> float:
-    """Median time of a call after two for warming up."""
-    for _ in range(2):
-        call()
-    times = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times)
+def measure(contender: Contender, *, batch: int, rounds: int) -> list[dict[str, Any]]:
+    """A row for each way to compute v: milliseconds an image, median and least, and the ratio to the unfolded torch."""
+    generator = np.random.default_rng(0)
+    pixels = generator.standard_normal((batch, 3, contender.size, contender.size), dtype=np.float32)
+    timings = in_turn(contender.calls(pixels), rounds=rounds)
+    slow = timings["torch, not folded"]
+    return [
+        {
+            "model": contender.name,
+            "way": way,
+            "batch": batch,
+            "ms_an_image": timing.median / batch,
+            "least_ms_an_image": timing.least / batch,
+            "ratio": slow.median / timing.median,
+            "ratio_of_least": slow.least / timing.least,
+        }
+        for way, timing in timings.items()
+    ]
+
+
+def difference(contender: Contender) -> dict[str, float]:
+    """Largest |Δv| of each file to torch, over the largest |v|, on two random images."""
+    pixels = np.random.default_rng(1).standard_normal((2, 3, contender.size, contender.size), dtype=np.float32)
+    calls: dict[str, Any] = contender.calls(pixels)
+    expected = calls.pop("torch, not folded")().numpy()
+    return {way: float(np.abs(call()[0] - expected).max() / np.abs(expected).max()) for way, call in calls.items()}
+
+
+def picture(rows: Sequence[dict[str, Any]]) -> Picture:
+    """Bars of milliseconds an image at batch 1, a group for each model."""
+    shown = [row for row in rows if row["batch"] == 1]
+    labels = [f"{row['model']}: {row['way']}" for row in shown]
+    times = [row["ms_an_image"] for row in shown]
+    alt = "Milliseconds an image at batch 1. " + "; ".join(
+        f"{label} {value:.0f} ms" for label, value in zip(labels, times, strict=True)
+    )
+    with drawing(8.8, 0.5 + 0.36 * len(shown)) as (figure, axes):
+        bars = axes.barh(labels, times, color=[_COLOURS[row["way"]] for row in shown], height=0.62)
+        axes.bar_label(bars, [f"{row['ms_an_image']:.0f} ms, {row['ratio']:.1f}×" for row in shown], padding=4)
+        axes.margins(x=0.18)
+        axes.set_xlabel("milliseconds an image, batch 1")
+        plain_list(axes)
+        title(figure, "A photo through the encoder")
+        return finish(figure, name="encoder-times", alt=alt)
 
 
 @torch.inference_mode()
 def main() -> None:
-    """Print the table."""
+    """Print the table and write the files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=("birds", "paper"), action="append", help="default: both")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--int8", type=Path, help="the demo bundle in int8, from `duet quantise`; a row more")
+    parser.add_argument("--json", type=Path, default=Path("build/encoder.json"))
+    parser.add_argument("--svg", type=Path, help="write the picture here")
+    asked = parser.parse_args()
     torch.set_num_threads(thread_count())
-    config = load_config(RECIPE)
-    config = dataclasses.replace(config, vision=dataclasses.replace(config.vision, weights=None, pretrained=False))
-    bundle = open_bundle(BUNDLE)
-    encoder, size = Encoder(bundle), bundle.preprocessing.size
-    model = build_duet(config, attributes=len(bundle.schema), seed=0).eval()
-    tokenizer = load_tokenizer(config.language.name)
-    template = SentenceBuilder(schema=bundle.schema, tokenizer=tokenizer, max_tokens=512).template()
-    print(f"{thread_count()} threads, float32, {size} px, median of {REPEATS}")
-    print("| batch | unfolded torch ms an image | bundle ms an image | ratio |\n|---|---|---|---|")
-    for batch in (1, 8):
-        pixels = np.random.default_rng(0).standard_normal((batch, 3, size, size), dtype=np.float32)
-        tensor = torch.from_numpy(pixels)
-        ids, mask = (part.expand(batch, -1) for part in (template.input_ids, template.attention_mask))
-
-        def unfolded(tensor: torch.Tensor = tensor, ids: torch.Tensor = ids, mask: torch.Tensor = mask) -> object:
-            images = model.image_states(model.vision.trunk(tensor))
-            return model.ground(images, model.text_states(ids, mask), mask)
-
-        def folded(pixels: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = pixels) -> object:
-            return encoder.encode_pixels(pixels)
-
-        slow, fast = milliseconds(unfolded) / batch, milliseconds(folded) / batch
-        print(f"| {batch} | {slow:.1f} | {fast:.1f} | {slow / fast:.1f} |", flush=True)
+    bundle, rows, differences = open_bundle(BUNDLE), list[dict[str, Any]](), dict[str, dict[str, float]]()
+    print(f"{machine()}; median of {asked.rounds} rounds", flush=True)
+    names = ["model", "way", "batch", "ms an image", "least", "times as fast", "of the least"]
+    print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|", flush=True)
+    for name in asked.model or ("birds", "paper"):
+        with tempfile.TemporaryDirectory() as folder:
+            contender = birds(bundle, asked.int8) if name == "birds" else paper(bundle, Path(folder))
+            differences[contender.name] = difference(contender)
+            for batch in asked.batch:
+                for row in measure(contender, batch=batch, rounds=asked.rounds):
+                    rows.append(row)
+                    times = f"{row['ms_an_image']:.1f} | {row['least_ms_an_image']:.1f}"
+                    ratios = f"{row['ratio']:.1f} | {row['ratio_of_least']:.1f}"
+                    print(f"| {row['model']} | {row['way']} | {batch} | {times} | {ratios} |", flush=True)
+    print("largest |Δv| to torch over the largest |v| (birds: torch has random weights, so no figure)")
+    for model, found in differences.items():
+        if model != "birds":
+            print(f"  {model}: " + ", ".join(f"{way} {value:.1e}" for way, value in found.items()))
+    asked.json.parent.mkdir(parents=True, exist_ok=True)
+    asked.json.write_text(
+        json.dumps({"machine": machine(), "arguments": vars(asked), "rows": rows}, default=str, indent=1)
+    )
+    if asked.svg:
+        asked.svg.write_text(picture(rows).svg, encoding="utf-8")
 
 
 if __name__ == "__main__":
