@@ -96,6 +96,10 @@ venv-test: $(TEST_STAMP) ## build what `make test` needs, and stop there: torch,
 bench: $(TEST_STAMP) ## measure: every benchmark, or those named in ONLY="encoder"
 	@$(BIN)/python -m benchmarks $(ONLY)
 
+.PHONY: report
+report: $(TEST_STAMP) ## write docs/performance.md and its pictures from benchmarks/results
+	@$(BIN)/python -m benchmarks.report
+
 .PHONY: judge
 judge: $(TEST_STAMP) ## judge refusals, probabilities, sets of classes and heat maps (DATA=…, WHOLE=…, BUNDLE=…)
 	@$(BIN)/duet decisions $(DATA) --whole $(WHOLE) --bundle $(BUNDLE) --svg docs/risk-coverage.svg

@@ -55,6 +55,13 @@ def resident_mb(session: int) -> float:
     return sum(int(fields[21]) for fields in _stats(session)) * PAGE / 1e6
 
 
+def peak_resident_mb(process: int) -> float:
+    """Most resident memory that one process has had so far, in MB."""
+    lines = Path(f"/proc/{process}/status").read_text(encoding="utf-8").splitlines()
+    (peak,) = (int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return peak * 1024 / 1e6
+
+
 def busy_seconds() -> float:
     """Processor seconds that all processes of the machine have used since it started, waiting for the disk left out."""
     user, nice, system, _, _, irq, soft = (

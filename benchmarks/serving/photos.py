@@ -45,11 +45,18 @@ def make_photo(seed: int, *, kind: str = "jpg", sides: tuple[int, int] = SIDES) 
     return file.getvalue()
 
 
-def write_photos(folder: Path, count: int, *, kinds: tuple[str, ...] = ("jpg",), seed: int = 0) -> None:
+def write_photos(
+    folder: Path,
+    count: int,
+    *,
+    kinds: tuple[str, ...] = ("jpg",),
+    seed: int = 0,
+    sides: tuple[int, int] = SIDES,
+) -> None:
     """Write `count` photos of these kinds in turn into a folder, named so that their order is that of their names."""
     for number in range(count):
         kind = kinds[number % len(kinds)]
-        (folder / f"{number:04}.{kind}").write_bytes(make_photo(seed + number, kind=kind))
+        (folder / f"{number:04}.{kind}").write_bytes(make_photo(seed + number, kind=kind, sides=sides))
 
 
 def read_photos(folder: Path) -> list[bytes]:
