@@ -40,7 +40,7 @@ def _of_engine(error: Exception) -> Problem:
         slug = "overloaded" if isinstance(error, Overloaded) else "quota-exceeded"
         return Problem(slug, f"{error}.", {"allowed": f"{error.limit} photos at once"}, retry_after(error.retry_after))
     if isinstance(error, DeadlineExceeded):
-        return Problem("deadline-exceeded", f"{error}.", headers=retry_after(1))
+        return Problem("deadline-exceeded", f"{error}.", headers=retry_after(error.retry_after))
     if isinstance(error, ClientGone):
         return Problem("client-closed-request", f"{error}.")
     if isinstance(error, Draining):

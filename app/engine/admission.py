@@ -86,13 +86,15 @@ class Admission:
         """Learn how long the model takes for a photo (moving average)."""
         self._seconds_per_image += 0.1 * (seconds_per_image - self._seconds_per_image)
 
+    def retry_after(self) -> int:
+        """When everything that is here now should be done, in whole seconds."""
+        return self._retry_after(self._taken)
+
     def _change(self, key: str | None, count: int) -> None:
         self._taken += count
         self._metrics.in_flight.set(self._taken)
         if key is not None:
             self._by_key[key] += count
-            if not self._by_key[key]:
-                del self._by_key[key]
 
     def _retry_after(self, photos: int) -> int:
         """Time for so many photos, spread a little so that those refused do not all come back together."""

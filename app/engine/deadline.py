@@ -8,12 +8,16 @@ from contextvars import ContextVar
 
 
 class DeadlineExceeded(Exception):
-    """Nobody waits for the answer any more. `seconds` is the time that was allowed, None where it is not known."""
+    """Nobody waits for the answer any more. `seconds` is the time that was allowed, None where it is not known.
 
-    def __init__(self, seconds: float | None = None) -> None:
+    `retry_after` is in whole seconds.
+    """
+
+    def __init__(self, seconds: float | None = None, retry_after: int = 1) -> None:
         allowed = "" if seconds is None else f" of {seconds:g} s"
         super().__init__(f"the photo was not done within its time{allowed}")
         self.seconds = seconds
+        self.retry_after = retry_after
 
 
 DEADLINE: ContextVar[float] = ContextVar("deadline", default=math.inf)

@@ -77,7 +77,7 @@ class Place:
                 self._metrics.abandoned.inc(self._held)
                 raise ClientGone("the client has hung up") from None
             self._metrics.expired.inc(self._held)
-            raise DeadlineExceeded(self._seconds) from None
+            raise DeadlineExceeded(self._seconds, self._admission.retry_after()) from None
         finally:
             DEADLINE.reset(late)
             if self._client is not None:

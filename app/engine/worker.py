@@ -75,6 +75,7 @@ class Worker:
         self._line = Line(max_batch=batching.max_batch, max_delay=batching.max_delay)
         self._wake = threading.Condition()
         self._closed = False
+        self._waking = False
         self._running: Sequence[Job] = ()
         self._batch_seconds = 0.0
         self._called: float | None = None
@@ -96,7 +97,9 @@ class Worker:
                 raise InferenceStopped("the inference thread has ended")
             self._line.put(job)
             self._metrics.queue_depth.set(len(self._line))
-            self._wake.notify()
+        if not self._waking:  # only when the loop has run what is ready: photos that come together go together
+            self._waking = True
+            self._loop.call_soon(self._notify)
 
     def close(self) -> None:
         """Finish what is queued, then end."""
@@ -120,6 +123,11 @@ class Worker:
     def idle_seconds(self) -> float:
         """Time since the model was last at work; 0 while it is."""
         return 0.0 if self._called is not None else time.monotonic() - self._rested
+
+    def _notify(self) -> None:
+        self._waking = False
+        with self._wake:
+            self._wake.notify()
 
     def _main(self) -> None:
         error: BaseException | None = None

@@ -134,6 +134,8 @@ def test_a_place_is_given_back_whatever_happens() -> None:
 def test_time_that_is_over_ends_what_runs() -> None:
     async def main() -> None:
         places = admission(3)
+        for _ in range(200):
+            places.observe(3.0)
         mine, metrics = place(places, seconds=0.05)
 
         async def route() -> None:
@@ -142,8 +144,9 @@ def test_time_that_is_over_ends_what_runs() -> None:
                 assert 0 < seconds_left() <= 0.05
                 await asyncio.sleep(20)
 
-        with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
+        with pytest.raises(DeadlineExceeded, match=r"0\.05 s") as caught:
             await route()
+        assert 6 <= caught.value.retry_after <= 9  # two photos were there
         assert places.taken == 0
         assert metrics.registry.get_sample_value("duet_expired_total") == 2
         assert seconds_left() == float("inf")

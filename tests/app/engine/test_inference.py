@@ -37,6 +37,21 @@ def test_what_waits_is_taken_together_up_to_the_cap() -> None:
     asyncio.run(main())
 
 
+def test_photos_that_come_together_go_together_though_the_model_rests() -> None:
+    async def main() -> None:
+        model = NumberModel()
+        model.go.set()
+        works = engine(model)
+        works.start()
+        await works.encode(photo(0))
+        await asyncio.sleep(0.1)  # the model rests
+        await asyncio.gather(*(works.encode(photo(n)) for n in range(8)))
+        assert model.batches == [1, 8]
+        await works.stop()
+
+    asyncio.run(main())
+
+
 def test_photos_nobody_waits_for_are_dropped() -> None:
     async def main() -> None:
         model = NumberModel()
