@@ -9,31 +9,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.drain import LAST_RESORT
 from app.engine.admission import Admission
 from app.engine.execution import execution_of
 from app.engine.image_states import ImageState, ImageStates, MemoryImageStates, SharedImageStates, Shelf
 from app.engine.inference import Inference
-from app.engine.labelled import LabelledPhotos, RedisLabelledPhotos
+from app.engine.labelled import LabelledPhotos
 from app.engine.labelled_sqlite import SqliteLabelledPhotos
 from app.engine.margins import MarginCache
 from app.engine.photo_file import PhotoFile, beside
 from app.engine.photos import PhotoReader
 from app.engine.setup import batching_of, supervision_of
-from app.engine.state_shelves import RedisShelf, SqliteShelf
+from app.engine.state_shelves import SqliteShelf
 from app.engine.supervision import black_canary
 from app.metrics import Metrics
 from app.observability.score_drift import ScoreDrift
 from app.registry.follower import Follower
 from app.registry.opening import open_copies
-from app.registry.redis import RedisStore
 from app.registry.snapshot import SeenClasses, schema_fingerprint
 from app.registry.sqlite import SqliteStore
 from app.settings import Settings
 from duet_core.runtime import Bundle, Encoder, open_bundle
 from duet_core.runtime.photos import PhotoLimits
 from duet_core.runtime.text import TextInterpreter
+
+if TYPE_CHECKING:  # its client takes as long to load as half of the service; with SQLite it is not needed
+    from app.registry.redis import RedisStore
 
 log = logging.getLogger("duet.service")
 
@@ -151,17 +154,21 @@ def _image_states(settings: Settings, store: RedisStore | SqliteStore, model_id:
     """Any process with the same store can explain a photo."""
     ttl, capacity = settings.image_ttl_seconds, settings.image_cache
     shelf: Shelf
-    if isinstance(store, RedisStore):
-        shelf = RedisShelf(client=store.client, ttl=ttl, model_id=model_id)
-    else:
+    if isinstance(store, SqliteStore):
         file = PhotoFile(beside(store.path), timeout=min(STATE_SECONDS, settings.store_timeout_seconds), durable=False)
         shelf = SqliteShelf(file, ttl=ttl, capacity=capacity, model_id=model_id)
+    else:
+        from app.engine.redis_shelf import RedisShelf
+
+        shelf = RedisShelf(client=store.client, ttl=ttl, model_id=model_id)
     return SharedImageStates(shelf=shelf, memory=MemoryImageStates(ttl=ttl, capacity=capacity), metrics=metrics)
 
 
 def _labelled(settings: Settings, store: RedisStore | SqliteStore, bundle: Bundle) -> LabelledPhotos:
     """Labelled photos are shared by all processes with the same store."""
-    if isinstance(store, RedisStore):
-        return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)
-    file = PhotoFile(beside(store.path), timeout=settings.store_timeout_seconds, durable=True)
-    return SqliteLabelledPhotos(file, model_id=bundle.model_id)
+    if isinstance(store, SqliteStore):
+        file = PhotoFile(beside(store.path), timeout=settings.store_timeout_seconds, durable=True)
+        return SqliteLabelledPhotos(file, model_id=bundle.model_id)
+    from app.engine.labelled_redis import RedisLabelledPhotos
+
+    return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from app.engine.admission import Admission
 from app.engine.image_states import ImageState, ImageStates
@@ -20,7 +21,6 @@ from app.metrics import Metrics
 from app.observability.request_record import current
 from app.registry.follower import Follower
 from app.registry.opening import open_store
-from app.registry.redis import RedisStore
 from app.registry.snapshot import Snapshot
 from app.registry.sqlite import SqliteStore
 from app.served_model import ServedModel, open_model
@@ -28,6 +28,9 @@ from app.settings import Settings
 from duet_core.runtime import Bundle, Candidates, ClassSet, Encoder, Ranking, rank_calibrated
 from duet_core.runtime.scoring import Decision
 from duet_core.runtime.text import TextInterpreter
+
+if TYPE_CHECKING:
+    from app.registry.redis import RedisStore
 
 RANKED_HERE = 1000
 """Class sets up to this size are ranked in the event loop: 0.4 ms there, 0.7 ms with the way to a thread and back."""

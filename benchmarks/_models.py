@@ -22,7 +22,7 @@ from duet_core.model.build import build_duet
 from duet_core.model.duet import Duet
 from duet_core.model.language import load_tokenizer, resolve_language_model
 from duet_core.quantisation.dynamic import write_dynamic
-from duet_core.runtime import Bundle
+from duet_core.runtime import Bundle, Execution
 from duet_core.runtime.sessions import open_session
 from duet_core.sampling import SentenceBatch, SentenceBuilder
 
@@ -46,12 +46,12 @@ class Contender:
     unfolded: Callable[[torch.Tensor], torch.Tensor]
     files: dict[str, Path]
 
-    def calls(self, pixels: Pixels) -> dict[str, Callable[[], object]]:
-        """Every way to compute v of these pixels, the unfolded one first."""
+    def calls(self, pixels: Pixels, threads: int) -> dict[str, Callable[[], object]]:
+        """Every way to compute v of these pixels, the unfolded one first; torch's threads are set elsewhere."""
         tensor = torch.from_numpy(pixels)
         calls: dict[str, Callable[[], object]] = {"torch, not folded": lambda: self.unfolded(tensor)}
         for row, file in self.files.items():
-            calls[row] = _runner(open_session(file), pixels)
+            calls[row] = _runner(open_session(file, Execution(threads=threads)), pixels)
         return calls
 
 

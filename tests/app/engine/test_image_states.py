@@ -15,7 +15,8 @@ from app.engine.image_states import ImageState, MemoryImageStates, SharedImageSt
 from app.engine.labelled import Labelled
 from app.engine.labelled_sqlite import SqliteLabelledPhotos
 from app.engine.photo_file import PhotoFile
-from app.engine.state_shelves import RedisShelf, SqliteShelf
+from app.engine.redis_shelf import RedisShelf
+from app.engine.state_shelves import SqliteShelf
 from app.metrics import Metrics
 from app.registry.redis_client import connect
 from app.registry.store import StoreRefused, StoreUnavailable
