@@ -130,7 +130,12 @@ def open_model(
         ),
         photos=PhotoReader(
             prepare=encoder.prepare,
-            limits=PhotoLimits(pixels=settings.max_pixels, side=settings.max_side, aspect=settings.max_aspect),
+            limits=PhotoLimits(
+                pixels=settings.max_pixels,
+                side=settings.max_side,
+                aspect=settings.max_aspect,
+                memory=settings.decode_memory,
+            ),
             side=bundle.preprocessing.resize,
             workers=settings.decode_workers,
             metrics=metrics,

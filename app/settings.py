@@ -145,6 +145,12 @@ class Settings(BaseSettings):
         description="So many ends of the inference thread in a row end the process, for its supervisor to start anew.",
     )
     decode_workers: int = Field(default=2, ge=1, le=64, description="Threads that decode photos.")
+    decode_memory: int = Field(
+        default=256 * 2**20,
+        ge=16 * 2**20,
+        description="Bytes that decoding may take at one time, all threads together. Photos wait for room; one that "
+        "needs more by itself is refused, such as a WebP of more than about 16 million pixels.",
+    )
     image_ttl_seconds: int = Field(
         default=900, ge=1, description="How long a photo's state is kept for GET /explain; the photo itself never is."
     )

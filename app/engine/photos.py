@@ -11,12 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.engine.memory_budget import MemoryBudget
 from app.metrics import Metrics
 from duet_core.runtime.photos import PhotoLimits, photo_pixels
 
 
 class PhotoReader:
-    """A small pool of threads that decode and prepare; it bounds the memory decoding takes."""
+    """A small pool of threads that decode and prepare.
+
+    The photos that are decoded at one time share the memory that one photo may take (`limits.memory`): small ones side
+    by side, the largest alone.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class PhotoReader:
         self._limits = limits
         self._side = side
         self._metrics = metrics
+        self._budget = MemoryBudget(limits.memory)
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode")
 
     async def pixels(self, data: bytes) -> NDArray[np.float32]:
@@ -43,6 +49,6 @@ class PhotoReader:
 
     def _pixels(self, data: bytes) -> NDArray[np.float32]:
         start = time.perf_counter()
-        pixels = photo_pixels(data, prepare=self._prepare, limits=self._limits, side=self._side)
+        pixels = photo_pixels(data, prepare=self._prepare, limits=self._limits, side=self._side, room=self._budget)
         self._metrics.stage_seconds.labels("decode").observe(time.perf_counter() - start)
         return pixels

@@ -12,7 +12,8 @@ from PIL import Image, UnidentifiedImageError
 
 from duet_core.benchmarks.descriptions import plain_name
 from duet_core.benchmarks.mistakes import Mistake, Place
-from duet_core.runtime.preprocess import FORMATS, MAX_ASPECT, MAX_PIXELS, PhotoError, load_rgb
+from duet_core.runtime.photo_parts import FORMATS, MAX_ASPECT, MAX_PIXELS, PhotoError
+from duet_core.runtime.preprocess import load_rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Endings of photos, in capitals too."""

@@ -16,12 +16,14 @@ import PIL
 from numpy.typing import NDArray
 
 from duet_core.benchmarks.benchmark import BenchmarkError
-from duet_core.runtime.preprocess import load_rgb, resize_crop, to_rgb
+from duet_core.runtime import colour, decoding, orientation
+from duet_core.runtime.preprocess import load_rgb, resize_crop
 
 PhotoArray = NDArray[np.uint8]
 
 _LOGGER = logging.getLogger(__name__)
-_PREPROCESSING = "".join([PIL.__version__, *(inspect.getsource(step) for step in (load_rgb, to_rgb, resize_crop))])
+_STEPS = (decoding, orientation, colour, load_rgb, resize_crop)
+_PREPROCESSING = "".join([PIL.__version__, *(inspect.getsource(step) for step in _STEPS)])
 _REPORTS = 10
 
 
@@ -88,9 +90,9 @@ class PhotoCache:
         step = max(len(self.paths) // _REPORTS, 1)
         for row, path in enumerate(self.paths):
             try:
-                cropped = resize_crop(
-                    load_rgb(path), resize=self.resize or self.side, size=self.side, interpolation=self.interpolation
-                )
+                short = self.resize or self.side
+                photo = load_rgb(path, side=short)
+                cropped = resize_crop(photo, resize=short, size=self.side, interpolation=self.interpolation)
                 pixels[row] = np.asarray(cropped)
             except (OSError, ValueError) as error:
                 raise BenchmarkError(str(path), [f"photo cannot be read ({error}); replace or remove it"]) from error

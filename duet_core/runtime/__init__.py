@@ -7,7 +7,8 @@ from duet_core.runtime.encoder import Encoded, Encoder
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.execution import describe_execution
 from duet_core.runtime.grounding import GroundedAttribute, GroundedSet, ground
-from duet_core.runtime.preprocess import PhotoError, Preprocessing, load_rgb
+from duet_core.runtime.photo_parts import PhotoError
+from duet_core.runtime.preprocess import Preprocessing, load_rgb
 from duet_core.runtime.ranking import rank_calibrated
 from duet_core.runtime.scoring import (
     BlockView,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,26 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP")
-"""The only decoders ever tried: Pillow's other formats are where its security holes have been."""
-
-MAX_PIXELS = 89_000_000
-"""Largest photo `load_rgb` decodes (Pillow warns above about 89 million); a service sets its own, lower limit."""
-
-MAX_ASPECT = 50
-"""Longest side over shortest: beyond it the resized strip would need more memory than the photo itself."""
+from duet_core.runtime.colour import to_srgb
+from duet_core.runtime.decoding import decode, flattened, take_apart
+from duet_core.runtime.photo_parts import MAX_ASPECT, PhotoError, PhotoLimits
 
 INTERPOLATIONS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 """Those that encoders were trained with; both antialiased when a photo is scaled down."""
-
-_EIGHT_BIT = {"1", "L", "RGB", "CMYK", "YCbCr", "HSV"}
-_SIXTEEN_BIT = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
-
-
-class PhotoError(ValueError):
-    """A photo that cannot be read or prepared; the message says what was got and what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,50 +89,39 @@ def _resampling(interpolation: str) -> Image.Resampling:
     return INTERPOLATIONS[interpolation]
 
 
-def load_rgb(source: bytes | Path) -> Image.Image:
-    """Read a JPEG, PNG or WebP photo, upright and in RGB (see `to_rgb`).
+def load_rgb(source: bytes | Path, *, side: int | None = None) -> Image.Image:
+    """Read a JPEG, PNG or WebP photo, upright and in sRGB (see `duet_core.runtime.decoding.decode`).
 
     Args:
         source: the encoded bytes, or the path of a file.
+        side: pixels of the short side that the photo will be scaled to; a large one is then read at about twice that
+            or more, exactly as the service reads it. None keeps it as large as it is.
 
     Raises:
-        PhotoError: not one of `FORMATS`, broken, cut short, or more than `MAX_PIXELS` pixels.
+        PhotoError: not one of `FORMATS`, broken, cut short, animated, or more than `MAX_PIXELS` pixels.
     """
     name = str(source) if isinstance(source, Path) else f"the {len(source)} bytes given"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit follows, and is lower
-            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
-        with image:
-            if image.width * image.height > MAX_PIXELS:
-                raise PhotoError(f"{name}: {image.width} x {image.height} pixels; at most {MAX_PIXELS} are decoded")
-            image.load()
-            return to_rgb(image)
+        data = source.read_bytes() if isinstance(source, Path) else source
+        return decode(take_apart(data), limits=PhotoLimits(aspect=math.inf), side=side)
     except (FileNotFoundError, IsADirectoryError):
         raise PhotoError(f"{name}: no such file; give the path of a JPEG, PNG or WebP photo") from None
-    except UnidentifiedImageError:
-        raise PhotoError(f"{name}: not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoError(f"{name}: cannot be decoded ({error}); give a whole JPEG, PNG or WebP file") from error
+    except PhotoError as error:
+        raise PhotoError(f"{name}: {error}", error.reason, **error.members) from error
+    except OSError as error:
+        raise PhotoError(f"{name}: cannot be read ({error})") from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """An upright 8-bit RGB copy of a decoded image of any mode.
+    """An upright 8-bit RGB picture, in sRGB, of a decoded image of any mode.
 
-    EXIF orientation is applied; transparency is laid over white; 16-bit grey keeps its upper 8 bits.
-    Raises PhotoError for modes without an agreed meaning, such as floating point.
+    EXIF orientation and a colour profile are applied; transparency is laid over white; 16-bit grey keeps its upper 8
+    bits. Raises PhotoError for modes without an agreed meaning, such as floating point.
     """
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode in _SIXTEEN_BIT:
-        grey = np.clip(np.asarray(upright).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    if upright.mode not in _EIGHT_BIT | {"P"}:
-        raise PhotoError(f"colour mode {upright.mode!r}; save the photo as an ordinary RGB JPEG or PNG")
-    return upright.convert("RGB")
+    if image.mode == "RGB" and not image.info:  # as `load_rgb` gives them
+        return image
+    turned = ImageOps.exif_transpose(image)
+    return to_srgb(flattened(turned), turned.info.get("icc_profile") or b"")
 
 
 def resize_crop(image: Image.Image, *, resize: int, size: int, interpolation: str = "bicubic") -> Image.Image:

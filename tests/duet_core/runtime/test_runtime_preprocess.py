@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from duet_core.runtime.photo_parts import PhotoError
 from duet_core.runtime.preprocess import (
-    PhotoError,
     Preprocessing,
     load_rgb,
     pixels_sha256,
