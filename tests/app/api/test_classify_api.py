@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[int, str, bytes]] = {
     "empty": (422, "no-image", b""),
     "cut png": (422, "broken-image", picture_bytes("red", side=300)[:-60]),
     "cut jpeg": (422, "broken-image", picture_bytes("red", side=300, kind="JPEG")[:-900]),
-    "header only": (415, "unsupported-media-type", b"\x89PNG\r\n\x1a\n"),
+    "header only": (422, "broken-image", b"\x89PNG\r\n\x1a\n"),
     "too many pixels": (413, "image-too-large", _encoded(Image.new("1", (6000, 5000)))),
     "side too long": (413, "image-too-large", _encoded(Image.new("1", (10_001, 300)))),
     "bomb": (413, "image-too-large", _encoded(Image.new("1", (20_000, 20_000)))),
