@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
         description=DESCRIPTION,
         version=__version__,
         lifespan=_lifespan(chosen, metrics),
+        redirect_slashes=False,  # the framework would make the address of the client's own Host header
         docs_url=None,
         redoc_url=None,
         responses={"default": problems.RESPONSE},
