@@ -24,6 +24,8 @@ DOCS_FILES := $(SERVE_FILES) requirements/docs.txt
 SERVE_STAMP := $(VENV)/.serve-$(call fingerprint,$(SERVE_FILES))
 TEST_STAMP := $(VENV)/.test-$(call fingerprint,$(TEST_FILES))
 DOCS_STAMP := $(VENV)/.docs-$(call fingerprint,$(DOCS_FILES))
+AUDIT := build/audit-venv
+AUDIT_FILES := requirements/audit.txt requirements/serve.txt
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 
 .PHONY: help
@@ -63,6 +65,14 @@ test: $(TEST_STAMP) redis chromium lint types ## everything CI runs: lint, types
 .PHONY: check
 check: $(TEST_STAMP) lint types ## lint, types and the quick tests, in less than two minutes
 	@$(BIN)/python -m pytest -m "not slow" -n auto
+
+.PHONY: schemathesis
+schemathesis: $(TEST_STAMP) ## requests drawn from the OpenAPI document, with and without keys (EXAMPLES=100 an operation)
+	@DUET_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -rP tests/openapi/test_schemathesis.py
+
+.PHONY: audit
+audit: $(AUDIT)/.ready-$(call fingerprint,$(AUDIT_FILES)) ## ask a database of weaknesses about every pin (1: some known, 3: no answer)
+	@$(AUDIT)/bin/python deploy/audit.py
 
 .PHONY: lint
 lint: $(TEST_STAMP) ## ruff: rules and format
@@ -150,6 +160,14 @@ $(TEST_STAMP): | $(SERVE_STAMP)
 	@$(PIP) install --requirement requirements/test.txt
 	@$(PIP) install --no-deps --requirement requirements/no-deps.txt
 	@rm -f $(VENV)/.test-*
+	@touch $@
+
+# An environment of its own: what asks about the pins is none of them.
+$(AUDIT)/.ready-%:
+	@deploy/make-venv.sh $(AUDIT)
+	@$(AUDIT)/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+	    --requirement requirements/audit.txt --constraint requirements/serve.txt
+	@rm -f $(AUDIT)/.ready-*
 	@touch $@
 
 $(DOCS_STAMP): | $(SERVE_STAMP)
