@@ -45,7 +45,11 @@ def test_photos_that_come_together_go_together_though_the_model_rests() -> None:
         works.start()
         await works.encode(photo(0))
         await asyncio.sleep(0.1)  # the model rests
-        await asyncio.gather(*(works.encode(photo(n)) for n in range(8)))
+
+        async def busy() -> None:
+            time.sleep(0.005)  # the loop is at other things between one photo and the next
+
+        await asyncio.gather(*(task for n in range(8) for task in (works.encode(photo(n)), busy())))
         assert model.batches == [1, 8]
         await works.stop()
 
