@@ -35,7 +35,7 @@ from app.body_limit import LimitBodies
 from app.drain import LAST_RESORT, drained_by_sigterm
 from app.hang_up import NoticeHangUps
 from app.metrics import MeasureRequests, Metrics
-from app.observability import logs
+from app.observability import logs, telemetry
 from app.observability.requests import HEADER, FollowRequests
 from app.response_headers import AddHeaders
 from app.service import build_service
@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
     for module in (spaces, attributes, model, huggingface, open_inference, health, pages):
         app.include_router(module.router)
     app.state.actor_of = actor_of or _key_name
-    app.state.metrics, app.state.service = metrics, None
+    app.state.metrics, app.state.service, app.state.telemetry = metrics, None, None
     metrics.live.service = lambda: app.state.service
     gallery.install(app, chosen.gallery)
     pages.mount_assets(app)
@@ -150,16 +150,19 @@ def _keyring(settings: Settings) -> Keyring | None:
 def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = await asyncio.to_thread(build_service, settings, metrics)
         try:
-            await service.start()
-            app.state.service = service
-            log.info("ready: bundle %s, %d seen classes", service.bundle.model_id, len(service.bundle.classes))
-            with drained_by_sigterm(service.admission.close, settings.drain_seconds):
-                yield
+            async with telemetry.sending(metrics.registry) as app.state.telemetry:
+                service = await asyncio.to_thread(build_service, settings, metrics)
+                try:
+                    await service.start()
+                    app.state.service = service
+                    log.info("ready: bundle %s, %d seen classes", service.bundle.model_id, len(service.bundle.classes))
+                    with drained_by_sigterm(service.admission.close, settings.drain_seconds):
+                        yield
+                finally:
+                    app.state.service = None
+                    await service.stop()
         finally:
-            app.state.service = None
-            await service.stop()
             LAST_RESORT.finish()
 
     return lifespan

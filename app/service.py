@@ -19,6 +19,7 @@ from app.fetch.fetcher import PhotoFetcher
 from app.fetch.opening import open_fetcher
 from app.metrics import Metrics
 from app.observability.request_record import current
+from app.observability.spans import here, tell
 from app.registry.follower import Follower
 from app.registry.opening import open_store
 from app.registry.snapshot import Snapshot
@@ -149,10 +150,12 @@ class Service:
 
         Many classes are compared off the event loop. Raises RankingError.
         """
-        start = time.perf_counter()
+        start = time.monotonic()
         work = partial(rank_calibrated, self.bundle, image.v, classes, top_k=top_k, candidates=candidates, gamma=gamma)
         ranking = work() if len(classes) <= RANKED_HERE else await asyncio.to_thread(work)
-        self.metrics.stage_seconds.labels("score").observe(time.perf_counter() - start)
+        end = time.monotonic()
+        self.metrics.stage_seconds.labels("score").observe(end - start)
+        tell(here(), "score", start, end)
         return ranking
 
 

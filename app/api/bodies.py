@@ -13,6 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from app.observability.spans import stage
 from app.problems import Problem
 from app.settings import Settings
 
@@ -68,9 +69,11 @@ async def read_photo(request: Request, settings: Settings) -> bytes:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        data = await _in_time(_multipart_image(request), settings)
+        with stage("body"):
+            data = await _in_time(_multipart_image(request), settings)
     elif kind in (*IMAGE_TYPES, *ALSO_READ):
-        data = await _in_time(request.body(), settings)
+        with stage("body"):
+            data = await _in_time(request.body(), settings)
     else:
         raise Problem(
             "unsupported-media-type",
@@ -108,7 +111,8 @@ async def read_body(request: Request, settings: Settings, *, most: int) -> bytes
         raise Problem(
             "unsupported-media-type", "Compressed bodies are not read; photos are compressed as it is.", members
         )
-    return await _in_time(_small_body(request, most), settings)
+    with stage("body"):
+        return await _in_time(_small_body(request, most), settings)
 
 
 def json_object(data: bytes | str, what: str = "The body") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, revision_heade
 from app.api.photo_source import PHOTO_OR_URL, photo_of
 from app.api.places import ThePlace
 from app.engine.margins import Question
+from app.observability.spans import stage
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -76,8 +77,10 @@ async def classify(
     ranking = await service.rank(image, snapshot.classes, top_k=top_k, candidates=candidates, gamma=question.gamma)
     found = None if coverage is None else await classes_at(service, image, question, coverage)
     service.decided(ranking.decision)
+    with stage("store.keep"):
+        image_id = await service.states.keep(image)
     return Classification(
-        image_id=await service.states.keep(image),
+        image_id=image_id,
         predictions=[Prediction(**dataclasses.asdict(prediction)) for prediction in ranking.predictions],
         decision=Decision(**dataclasses.asdict(ranking.decision)),
         coverage=found,

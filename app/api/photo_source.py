@@ -11,6 +11,7 @@ from starlette.requests import Request
 from app.api.bodies import PHOTO_BODY, json_body, photo_from_base64, read_json, read_photo
 from app.fetch.fetcher import NotFetched, PhotoTooLarge
 from app.fetch.targets import EXAMPLE, LONGEST, UrlRefused
+from app.observability.spans import stage
 from app.problems import Problem, from_errors
 from app.service import Service
 
@@ -69,7 +70,8 @@ async def fetched(url: str, service: Service) -> bytes:
         detail = "Photos are not fetched from elsewhere; send the photo itself."
         raise Problem("no-image", detail, {"got": url[:80], "allowed": "the file, in base64 where the body is JSON"})
     try:
-        return await service.fetcher.fetch(url)
+        with stage("fetch"):
+            return await service.fetcher.fetch(url)
     except UrlRefused as error:
         raise Problem("url-refused", f"The photo is not fetched: {error}.", {"example": EXAMPLE}) from None
     except PhotoTooLarge:

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 
 from app.api.answers import ClassKind, NearDuplicate
 from app.api.deps import missing, revision_header
+from app.observability.spans import stage
 from app.problems import Problem
 from app.registry.store import ABSENT, ANY, PRESENT, SETTINGS, Act, Change, ClassRecord, StoreError, Written
 from app.service import Service
@@ -74,7 +75,8 @@ def check_is_class(class_id: str, space: str) -> None:
 
 async def write(service: Service, space: str, changes: Sequence[Change], act: Act) -> Written:
     """Store, count and show; see ClassStore.write for what is raised."""
-    written = await service.store.write(space, changes, act)
+    with stage("store.write"):
+        written = await service.store.write(space, changes, act)
     service.metrics.writes.labels(act.operation).inc(len(changes))
     await show(service, space)
     return written

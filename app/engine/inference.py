@@ -16,6 +16,7 @@ from app.engine.line import Job
 from app.engine.supervision import Canary, Supervision
 from app.engine.worker import Batching, EncodePixels, InferenceStopped, Worker
 from app.metrics import Metrics
+from app.observability.spans import here
 
 __all__ = ["Batching", "Inference", "InferenceStopped"]
 
@@ -92,7 +93,7 @@ class Inference:
         """
         if self._trouble is not None or self._worker is None:
             raise InferenceStopped(self._trouble or "the inference thread does not run")
-        job = Job(pixels, asyncio.get_running_loop().create_future(), DEADLINE.get())
+        job = Job(pixels, asyncio.get_running_loop().create_future(), DEADLINE.get(), span=here())
         self._worker.put(job)
         return await job.answer
 

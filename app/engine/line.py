@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.engine.image_states import ImageState
+from app.observability.spans import Span
 
 
 @dataclass(eq=False)
@@ -24,12 +25,14 @@ class Job:
         answer: belongs to the event loop; done when nobody waits any more.
         deadline: `time.monotonic()` from which the answer is of no use.
         queued: `time.monotonic()` at which it came.
+        span: of its request, where that is traced.
     """
 
     pixels: NDArray[np.float32]
     answer: asyncio.Future[ImageState]
     deadline: float = math.inf
     queued: float = field(default_factory=time.monotonic)
+    span: Span | None = None
 
     @property
     def wanted(self) -> bool:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from app.engine.memory_budget import MemoryBudget
 from app.metrics import Metrics
+from app.observability.spans import Span, here, tell
 from duet_core.runtime.photos import PhotoLimits, photo_pixels
 
 
@@ -41,14 +42,16 @@ class PhotoReader:
 
     async def pixels(self, data: bytes) -> NDArray[np.float32]:
         """Pixels (3, S, S) of a photo as the model reads them. Raises PhotoRefused."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._pixels, data)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._pixels, data, here())
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
 
-    def _pixels(self, data: bytes) -> NDArray[np.float32]:
-        start = time.perf_counter()
+    def _pixels(self, data: bytes, span: Span | None) -> NDArray[np.float32]:
+        start = time.monotonic()
         pixels = photo_pixels(data, prepare=self._prepare, limits=self._limits, side=self._side, room=self._budget)
-        self._metrics.stage_seconds.labels("decode").observe(time.perf_counter() - start)
+        end = time.monotonic()
+        self._metrics.stage_seconds.labels("decode").observe(end - start)
+        tell(span, "decode", start, end)
         return pixels

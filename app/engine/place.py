@@ -11,6 +11,7 @@ from typing import Protocol
 from app.engine.admission import Admission
 from app.engine.deadline import DEADLINE, DeadlineExceeded
 from app.metrics import Metrics
+from app.observability.spans import stage
 
 
 class ClientGone(Exception):
@@ -54,7 +55,8 @@ class Place:
 
         Raises Overloaded, QuotaExceeded, Draining, DeadlineExceeded, ClientGone.
         """
-        self._admission.take(self._key)
+        with stage("admission"):
+            self._admission.take(self._key)
         self._held = 1
         late = DEADLINE.set(time.monotonic() + self._seconds)
         gone = False

@@ -16,6 +16,7 @@ from app.engine.deadline import DeadlineExceeded
 from app.engine.image_states import ImageState
 from app.engine.line import Job, Line
 from app.metrics import Metrics
+from app.observability.spans import tell, tell_batch
 from duet_core.runtime import Encoded
 
 EncodePixels = Callable[[NDArray[np.float32]], Encoded]
@@ -167,6 +168,7 @@ class Worker:
         start = time.monotonic()
         for job in batch:
             self._metrics.stage_seconds.labels("queue").observe(start - job.queued)
+            tell(job.span, "queue", job.queued, start)
         try:
             self._answer(batch)
         except _ModelFailed as failure:
@@ -193,9 +195,11 @@ class Worker:
             encoded = self._encode(pixels)
         except Exception as error:  # the model's failure is the answer to these photos; the next may do better
             self.failures += 1
+            tell_batch([job.span for job in batch], start, time.monotonic(), error=error)
             raise _ModelFailed(error) from error
         finally:
             self._called, self._rested = None, time.monotonic()
+        tell_batch([job.span for job in batch], start, self._rested)
         seconds = self._rested - start
         self._batch_seconds += 0.2 * (seconds - self._batch_seconds)
         self._metrics.batch_size.observe(len(batch))

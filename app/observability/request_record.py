@@ -6,8 +6,12 @@ import re
 import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
+
+if TYPE_CHECKING:
+    from app.observability.spans import Span
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9._:=-]{1,128}")
 """A request id that is taken over from a client; anything else could forge lines in a log that is not ours."""
@@ -23,12 +27,14 @@ class RequestRecord:
     Attributes:
         id: of the client's X-Request-ID where that is well-formed, else made.
         trace_id, span_id: 32 and 16 hexadecimal digits, or "". Without tracing, the trace is the client's.
+        span: of this request, where it is traced (spans.py).
         decisions: "accepted" or "rejected" for each photo decided on, in their order.
     """
 
     id: str
     trace_id: str = ""
     span_id: str = ""
+    span: Span | None = None
     decisions: list[str] = field(default_factory=list)
 
     @classmethod

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.observability.request_record import RequestRecord, begin
 from app.observability.routes import route_of
+from app.observability.telemetry import Telemetry
 
 log = logging.getLogger("duet.access")
 
@@ -35,6 +36,8 @@ class FollowRequests:
             return
         record = RequestRecord.of(Headers(scope=scope))
         begin(record)
+        telemetry: Telemetry | None = scope["app"].state.telemetry
+        end = telemetry.begin(scope, record) if telemetry is not None and scope["path"] not in PROBES else None
         status, arrived, sent, start = 500, 0, 0, time.perf_counter()
 
         async def counted() -> Message:
@@ -54,6 +57,8 @@ class FollowRequests:
         try:
             await self._app(scope, counted, watch)
         finally:
+            if end is not None:
+                end(scope, status)
             if status >= 400 or scope["path"] not in PROBES:
                 _write(scope, record, status, time.perf_counter() - start, bytes_in=arrived, bytes_out=sent)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from app.observability.spans import stage
 from app.registry.copies import Copies
 from app.registry.reading import TRIES, read_since
 from app.registry.snapshot import SeenClasses, Snapshot, empty_snapshot
@@ -217,6 +218,10 @@ class Follower:
         Raises StoreUnavailable, StoreRefused; the old snapshot then stays.
         """
         view = self._views.setdefault(space, _View())
+        with stage("store.read"):
+            return await self._refreshed(space, view)
+
+    async def _refreshed(self, space: str, view: _View) -> Snapshot:
         async with view.lock:
             asked = time.monotonic()
             if view.snapshot is None and self._copies is not None:
