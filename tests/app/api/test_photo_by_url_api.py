@@ -26,6 +26,8 @@ ANSWERS: dict[str, Any] = {
     "/red.png": answer(RED, Content_Type="text/html"),
     "/moved": redirect("/red.png"),
     "/inside": redirect("http://169.254.169.254/latest/meta-data/"),
+    "/other-port": redirect("http://images.example:22/"),
+    "/cut": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx",
     "/huge": answer(b"\x89PNG" * MOST),
     "/page": answer(b"<html>root:x:0:0</html>", Content_Type="image/png"),
 }
@@ -87,6 +89,8 @@ def test_what_went_wrong_is_not_told_when_it_would_tell_of_the_inside(tiny_bundl
         for url in (
             f"{here}/inside",
             f"{here}/404",
+            f"{here}/other-port",
+            f"{here}/cut",
             "http://10.0.0.1/",
             "http://[::1]/",
             f"http://127.0.0.2:{server.port}/",
