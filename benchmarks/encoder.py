@@ -10,7 +10,6 @@ authors' code does. Writes a JSON file, and a picture where asked.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 
 from benchmarks._machine import in_turn, machine
 from benchmarks._models import Contender, birds, paper
+from benchmarks.serving import results
 from duet_core.figures.style import BLUE, GREEN, ORANGE, Picture, drawing, finish, plain_list, title
 from duet_core.runtime import open_bundle
 from duet_core.runtime.sessions import thread_count
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=thread_count())
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--int8", type=Path, help="the demo bundle in int8, from `duet quantise`; a row more")
-    parser.add_argument("--json", type=Path, default=Path("build/encoder.json"))
+    parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder of encoder.json")
     parser.add_argument("--svg", type=Path, help="write the picture here")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -119,10 +119,7 @@ def main() -> None:
     for model, found in differences.items():
         if model != "birds":
             print(f"  {model}: " + ", ".join(f"{way} {value:.1e}" for way, value in found.items()))
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
-    asked.json.write_text(
-        json.dumps({"machine": machine(asked.threads), "arguments": vars(asked), "rows": rows}, default=str, indent=1)
-    )
+    results.save("encoder", {"machine": machine(asked.threads), "rounds": asked.rounds, "rows": rows}, asked.out)
     if asked.svg:
         asked.svg.write_text(picture(rows).svg, encoding="utf-8")
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._machine import machine
+from benchmarks.serving import results
 from duet_core.runtime import Encoder, Execution, open_bundle
 from duet_core.runtime.sessions import thread_count
 
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=max(2, os.cpu_count() or 2))
     parser.add_argument("--seconds", type=float, default=8.0, help="of each arrangement in each round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--json", type=Path, default=Path("build/replicas.json"))
+    parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder of replicas.json")
     parser.add_argument("--work", nargs=3, metavar=("TOLD", "BEGIN", "SECONDS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.work:
@@ -85,8 +86,7 @@ def main() -> None:
         figures = {key: statistics.median(one[key] for one in rounds[name]) for key in rounds[name][0]}
         threads = max(1, thread_count() // told)
         print(f"| {name} | {running} | {threads} | " + " | ".join(f"{value:.1f}" for value in figures.values()) + " |")
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
-    asked.json.write_text(json.dumps({"machine": machine(), "rounds": rounds}, indent=1))
+    results.save("replicas", {"machine": machine(), "rounds": rounds}, asked.out)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks._machine import machine
+from benchmarks.serving import results
 
 BUNDLE = Path("models/birds")
 _CODE = ("app", "duet_core")
@@ -125,7 +126,7 @@ def main() -> None:
     """Print the tables and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starts", type=int, default=7, help="of either kind")
-    parser.add_argument("--json", type=Path, default=Path("build/startup.json"))
+    parser.add_argument("--out", type=Path, default=results.FOLDER, help="folder of startup.json")
     asked = parser.parse_args()
     starts: dict[str, list[Start]] = {"cold": [], "warm": []}
     for _ in range(asked.starts):
@@ -146,9 +147,8 @@ def main() -> None:
     rounds = [phases() for _ in range(asked.starts)]
     least = {name: min(one[name] for one in rounds) for name in rounds[0]}
     print("least seconds, warm: " + ", ".join(f"{name} {value:.2f}" for name, value in least.items()))
-    asked.json.parent.mkdir(parents=True, exist_ok=True)
     data = {"machine": machine(), "starts": {k: [asdict(one) for one in taken] for k, taken in starts.items()}}
-    asked.json.write_text(json.dumps(data | {"phases": least}, indent=1))
+    results.save("startup", data | {"phases": least}, asked.out)
 
 
 if __name__ == "__main__":
