@@ -65,6 +65,12 @@ class ServiceProcess:
         """What the process has written."""
         return self._log.read_text()
 
+    @property
+    def pid(self) -> int:
+        """Number of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def signal(self, number: int) -> None:
         """Send a signal."""
         assert self._process is not None

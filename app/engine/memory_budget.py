@@ -18,9 +18,15 @@ class MemoryBudget:
     """
 
     def __init__(self, total: int | None) -> None:
-        self._free = self._total = total
-        self._waiting: deque[object] = deque()
+        self._total = total
+        self._taken = 0
+        self._queue: deque[object] = deque()
         self._changed = threading.Condition()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        return len(self._queue)
 
     @contextmanager
     def __call__(self, need: int) -> Iterator[None]:
@@ -28,24 +34,18 @@ class MemoryBudget:
         if self._total is None:
             yield
             return
-        taken = min(need, self._total)
-        self._take(taken)
+        most = self._total
+        need = min(need, most)
+        ticket = object()
+        with self._changed:
+            self._queue.append(ticket)
+            self._changed.wait_for(lambda: self._queue[0] is ticket and self._taken + need <= most)
+            self._queue.popleft()
+            self._taken += need
+            self._changed.notify_all()  # the next in the queue may fit beside it
         try:
             yield
         finally:
             with self._changed:
-                self._free = self._left() + taken
+                self._taken -= need
                 self._changed.notify_all()
-
-    def _take(self, need: int) -> None:
-        ticket = object()
-        with self._changed:
-            self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self._waiting[0] is ticket and self._left() >= need)
-            self._waiting.popleft()
-            self._free = self._left() - need
-            self._changed.notify_all()
-
-    def _left(self) -> int:
-        assert self._free is not None
-        return self._free

@@ -137,19 +137,16 @@ def _loaded(image: Image.Image, profile: bytes, side: int | None) -> Image.Image
 
 
 def _in_bands(image: Image.Image, mode: str, size: tuple[int, int]) -> Image.Image:
-    """The image flattened to this mode and averaged to this size, a band of rows at a time."""
-    result = Image.new(mode, size)
-    factor = image.height / size[1]
-    step = max(int(_BAND / factor), 1)
-    for top in range(0, size[1], step):
-        bottom = min(top + step, size[1])
-        first, last = math.floor(top * factor), min(math.ceil(bottom * factor), image.height)
-        band = flattened(image.crop((0, first, image.width, last)))
-        if size != image.size:
-            box = (0, top * factor - first, image.width, min(bottom * factor - first, last - first))
-            band = band.resize((size[0], bottom - top), Image.Resampling.BOX, box=box)
-        result.paste(band, (0, top))
-    return result
+    """The image flattened to this mode and averaged to this size.
+
+    A band of rows at a time is converted and made narrow, then all of it low: the two passes that Pillow makes too, so
+    that the result is the same as without bands.
+    """
+    narrow = Image.new(mode, (size[0], image.height))
+    for top in range(0, image.height, _BAND):
+        band = flattened(image.crop((0, top, image.width, min(top + _BAND, image.height))))
+        narrow.paste(band.resize((size[0], band.height), Image.Resampling.BOX), (0, top))
+    return narrow.resize(size, Image.Resampling.BOX)
 
 
 def _kept_size(width: int, height: int, side: int | None) -> tuple[int, int]:
