@@ -9,10 +9,9 @@ from collections.abc import Awaitable
 from typing import IO, Any, NoReturn, TypeVar
 
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from app.api.form_photo import photo_in_form
 from app.observability.spans import stage
 from app.problems import Problem
 from app.settings import Settings
@@ -70,7 +69,7 @@ async def read_photo(request: Request, settings: Settings) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         with stage("body"):
-            data = await _in_time(_multipart_image(request), settings)
+            data = await _in_time(photo_in_form(request), settings)
     elif kind in (*IMAGE_TYPES, *ALSO_READ):
         with stage("body"):
             data = await _in_time(request.body(), settings)
@@ -156,21 +155,6 @@ async def _in_time(reading: Awaitable[Result], settings: Settings) -> Result:
         raise Problem("body-timeout", detail, headers={"Connection": "close"}) from None
     except ClientDisconnect:
         raise Problem("incomplete-body", "The connection ended before the body did.") from None
-
-
-async def _multipart_image(request: Request) -> bytes:
-    try:
-        form = await request.form(max_files=1, max_fields=16, max_part_size=MULTIPART_OVERHEAD)
-    except HTTPException as error:
-        raise Problem("bad-request", f"The multipart body cannot be read: {error.detail}") from None
-    try:
-        image = form.get("image")
-        if isinstance(image, UploadFile):
-            return await image.read()
-        fields = {"got": sorted(form.keys()), "allowed": ["image"], "example": "curl -F image=@photo.jpg …"}
-        raise Problem("no-image", "The form has no file in a field named 'image'.", fields)
-    finally:
-        await form.close()
 
 
 async def _small_body(request: Request, most: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -81,8 +80,8 @@ async def classify(
         image_id = await service.states.keep(image)
     return Classification(
         image_id=image_id,
-        predictions=[Prediction(**dataclasses.asdict(prediction)) for prediction in ranking.predictions],
-        decision=Decision(**dataclasses.asdict(ranking.decision)),
+        predictions=[Prediction(**vars(prediction)) for prediction in ranking.predictions],
+        decision=Decision(**vars(ranking.decision)),
         coverage=found,
         model=model_of(service, question.gamma),
         revision=snapshot.revision,

@@ -18,7 +18,8 @@ SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 """Ids of classes and class spaces: 1 to 64 lower-case letters, digits and inner hyphens."""
 
 
-def get_service(request: Request) -> Service:
+# Dependencies are coroutines though they wait for nothing: FastAPI sends plain functions to a thread and back.
+async def get_service(request: Request) -> Service:
     """The service of this application. Raises Problem not-ready while there is none."""
     service = getattr(request.app.state, "service", None)
     if service is None:
@@ -66,7 +67,7 @@ class Moment:
 NOW = Moment()
 
 
-def the_moment(
+async def the_moment(
     min_revision: Annotated[
         int | None, Query(ge=0, description="Answer from this revision or a later one, for example that of a write.")
     ] = None,

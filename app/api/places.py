@@ -14,7 +14,7 @@ from app.problems import Problem
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
 
-def the_place(
+async def the_place(
     request: Request,
     service: TheService,
     timeout_ms: Annotated[

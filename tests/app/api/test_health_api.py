@@ -85,7 +85,7 @@ def test_the_api_description_shows_bodies_and_every_route(client: httpx.Client) 
         "/problems/{slug}",
     }
     photo = described["paths"]["/classify"]["post"]["requestBody"]["content"]
-    assert set(photo) == {"multipart/form-data", "image/jpeg", "image/png", "image/webp"}
+    assert set(photo) == {"multipart/form-data", "image/jpeg", "image/png", "image/webp", "application/json"}
     assert "application/json" in described["paths"]["/classes"]["post"]["requestBody"]["content"]
     for routes in described["paths"].values():
         for route in routes.values():
