@@ -19,6 +19,7 @@ from duet_core.bulk.table import table
 from duet_core.bulk.writing import written
 from duet_core.runtime import Bundle, ClassSet, Encoder, open_bundle
 from duet_core.runtime.photos import PhotoLimits
+from duet_core.runtime.sessions import Execution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class Work:
         limits, max_bytes: what is refused.
         attributes: whether v is kept.
         batch, decode_workers: see BulkClassifier.
+        threads: that the model gets; None for what `choose_threads` finds.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Work:
     attributes: bool
     batch: int
     decode_workers: int
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Worker:
     """A bundle opened for a job. Raises BundleError, and JobError where bundle or classes are not those of the job."""
 
     def __init__(self, work: Work) -> None:
-        bundle = open_bundle(work.bundle)
+        bundle = open_bundle(work.bundle, execution=Execution(threads=work.threads))
         classes = classes_of(work.folder, bundle)
         for what, got, wanted in (
             ("bundle", bundle.checksum, work.checksum),

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duet_core.commands.location import bundle_folder
 from duet_core.commands.remote import connect
 from duet_core.runtime import Candidates
+from duet_core.runtime.preprocess import MAX_ASPECT
 from duet_core.runtime.sessions import thread_count
 
 if TYPE_CHECKING:  # pyarrow is imported when a job runs: help needs none
     from duet_core.bulk.begin import Options, Service
     from duet_core.bulk.job import Job
-    from duet_core.bulk.worker import Work
+    from duet_core.bulk.worker import Progress, Work
+
+    Way = Callable[[Work, Sequence[int]], Iterator[Progress]]
 
 
 def run(
@@ -39,6 +43,9 @@ def run(
     max_pixels: int = 25_000_000,
     max_side: int = 10_000,
     restart: bool = False,
+    ray: str | None = None,
+    ray_actors: int | None = None,
+    ray_cpus: int = 1,
 ) -> Iterator[str]:
     """Name the class of every photo of a folder or a list, one row each in a Parquet file, as the service would.
 
@@ -65,6 +72,9 @@ def run(
         max_pixels: largest photo that is decoded.
         max_side: longest side of a photo in pixels.
         restart: forget what was done of another job for the same file, and begin anew.
+        ray: do it on a Ray cluster: its address, auto for the one this machine belongs to, local to start one here.
+        ray_actors: most actors at once there; default as many as it has CPUs for.
+        ray_cpus: CPUs of each actor.
     """
     from duet_core.bulk.begin import Options
     from duet_core.bulk.classifier import Question
@@ -72,6 +82,9 @@ def run(
 
     if classes is not None and server is not None:
         raise ValueError("got both --classes and --server; give one of them")
+    if ray_cpus < 1 or (ray_actors is not None and ray_actors < 1):
+        raise ValueError(f"got --ray-cpus {ray_cpus}, --ray-actors {ray_actors}; at least 1 is allowed")
+    way = _here if ray is None else partial(_on_ray, address=ray, actors=ray_actors, cpus_per_actor=ray_cpus)
     yield _run(
         Options(
             photos=photos,
@@ -81,13 +94,14 @@ def run(
             classes=classes if server is None else _service(server, key, space),
             question=Question(candidates=candidates, top_k=top_k, gamma=gamma),
             attributes=attributes,
-            limits=PhotoLimits(pixels=max_pixels, side=max_side, aspect=50),
+            limits=PhotoLimits(pixels=max_pixels, side=max_side, aspect=MAX_ASPECT),
             max_bytes=max_bytes,
             shard_rows=shard_rows,
             batch=batch,
             decode_workers=thread_count() if decode_workers is None else decode_workers,
             restart=restart,
-        )
+        ),
+        way,
     )
 
 
@@ -101,7 +115,21 @@ def _service(server: str, key: str | None, space: str) -> Service:
     return Service(address=server, space=space, fetch=fetch)
 
 
-def _run(options: Options) -> str:
+def _here(work: Work, numbers: Sequence[int]) -> Iterator[Progress]:
+    from duet_core.bulk.worker import Worker
+
+    return Worker(work).do(numbers)
+
+
+def _on_ray(
+    work: Work, numbers: Sequence[int], *, address: str, actors: int | None, cpus_per_actor: int
+) -> Iterator[Progress]:
+    from duet_core.bulk.on_ray import do_on_ray
+
+    return do_on_ray(work, numbers, address=address, actors=actors, cpus_per_actor=cpus_per_actor)
+
+
+def _run(options: Options, way: Way) -> str:
     from duet_core.bulk.begin import begin
     from duet_core.bulk.job import locked
 
@@ -110,18 +138,18 @@ def _run(options: Options) -> str:
         if begun is None:
             return f"{options.out} is finished already; nothing was done"
         job, work = begun
-        return _work(job, work)
+        return _work(job, work, way)
 
 
-def _work(job: Job, work: Work) -> str:
+def _work(job: Job, work: Work, way: Way) -> str:
     """Do what is left of a job; returns what there is to say of it."""
     from duet_core.bulk.progress import ProgressLine
-    from duet_core.bulk.worker import Worker
 
     done = job.done()
+    left = [shard for shard in range(job.shards) if shard not in done]
     line = ProgressLine(total=job.photos, done=job.rows_in(done))
     try:
-        for step in Worker(work).do(shard for shard in range(job.shards) if shard not in done):
+        for step in way(work, left) if left else ():
             line.add(step.photos, step.refused)
         refused = job.join()
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ SERVICE, ALONE, OWN_TEST = "beside a service on the demo bundle", "in a shell al
 HOW = MappingProxyType(
     {
         "README.md": SERVICE,
+        "docs/bulk.md": ALONE,
         "docs/clients.md": SERVICE,
         "docs/figures.md": ALONE,
         "docs/knowledge-graph.md": ALONE,
@@ -28,7 +29,7 @@ HOW = MappingProxyType(
 REASONS = MappingProxyType(
     {
         "needs Docker": "tests/deploy runs the stack where there is an engine; its files are tested everywhere",
-        "needs a cluster": "the manifests are tested against the schemas of Kubernetes",
+        "needs a cluster": "manifests are tested against the schemas of Kubernetes, Ray on a cluster of one machine",
         "needs a GPU": "the pins are tested; a machine of CI has no CUDA device",
         "needs the photos of CUB and SUN": "they may not be handed on; the command is tested on folders made for it",
         "a message, not a command": "the tests of what the page is about provoke it",

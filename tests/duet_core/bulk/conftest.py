@@ -34,3 +34,15 @@ def photos(tmp_path: Path) -> Path:
     (folder / "b" / "Thumbs.db").write_bytes(b"no photo")
     (folder / ".hidden.png").write_bytes(whole)
     return folder
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """240 photos, each slow enough that a job takes a second or two."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    colours = ("red", "blue", "green", "white")
+    data = [picture_bytes(colours[n % 4], colours[n // 4], side=900) for n in range(16)]
+    for number in range(240):
+        (folder / f"{number:04}.png").write_bytes(data[number % 16] if number % 9 else b"broken")
+    return folder

@@ -15,39 +15,17 @@ import pytest
 
 from duet_core.bulk.job import locked, work_folder
 from duet_core.cli import main
+from tests.duet_core.bulk.stopped import command, shards, stopped_after
 from tests.tiny_bundle import picture_bytes
 
 ROOT = Path(__file__).resolve().parents[3]
 Bulk = Callable[..., subprocess.Popen[str]]
 
 
-@pytest.fixture
-def many(tmp_path: Path) -> Path:
-    """240 photos, each slow enough that a job takes a second or two."""
-    folder = tmp_path / "many"
-    folder.mkdir()
-    colours = ("red", "blue", "green", "white")
-    data = [picture_bytes(colours[n % 4], colours[n // 4], side=900) for n in range(16)]
-    for number in range(240):
-        (folder / f"{number:04}.png").write_bytes(data[number % 16] if number % 9 else b"broken")
-    return folder
-
-
-def command(photos: Path, bundle: Path, out: Path, *more: str) -> list[str]:
-    """A job in many small shards."""
-    words = ["bulk", str(photos), "--bundle", str(bundle), "--out", str(out), "--shard-rows", "8", "--batch", "4"]
-    return [*words, *more]
-
-
 def process(words: list[str]) -> subprocess.Popen[str]:
     """The command as a process of its own."""
     code = [sys.executable, "-m", "duet_core.cli", *words]
     return subprocess.Popen(code, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def shards(out: Path) -> int:
-    """Shards that are written."""
-    return len(list((work_folder(out) / "shards").glob("[0-9]*.parquet")))
 
 
 def wait_for_shards(out: Path, count: int, running: subprocess.Popen[str]) -> None:
@@ -107,24 +85,6 @@ def test_files_that_come_and_go_after_the_beginning(photos: Path, tiny_bundle: P
     found = parquet.read_table(out)
     assert found["path"].to_pylist() == names
     assert found["reason"].to_pylist()[-1] == "missing"
-
-
-def stopped_after(count: int, photos: Path, bundle: Path, out: Path) -> int:
-    """Begin a job and end it by an error in the shard after so many; returns how many shards are written."""
-    from duet_core.bulk import worker
-
-    write, calls = worker.Worker._write, [0]
-
-    def failing(self: worker.Worker, number: int, tables: list[object]) -> None:
-        calls[0] += 1
-        if calls[0] > count:
-            raise OSError(28, "No space left on device")
-        write(self, number, tables)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker.Worker, "_write", failing)
-        assert main(command(photos, bundle, out)) == 2
-    return shards(out)
 
 
 def test_other_settings_are_refused_by_name(
