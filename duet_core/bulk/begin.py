@@ -130,6 +130,7 @@ def _asked(options: Options, bundle: Bundle, photos: PhotoList, gamma: float | N
         "max_bytes": options.max_bytes,
         "max_pixels": options.limits.pixels,
         "max_side": options.limits.side,
+        "decode_memory": options.limits.memory,
         "shard_rows": options.shard_rows,
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from duet_core.commands.location import bundle_folder
 from duet_core.commands.remote import connect
 from duet_core.runtime import Candidates
-from duet_core.runtime.preprocess import MAX_ASPECT
+from duet_core.runtime.photo_parts import MAX_ASPECT
 from duet_core.runtime.sessions import thread_count
 
 if TYPE_CHECKING:  # pyarrow is imported when a job runs: help needs none
@@ -42,6 +42,7 @@ def run(
     max_bytes: int = 10 * 2**20,
     max_pixels: int = 25_000_000,
     max_side: int = 10_000,
+    decode_memory: int = 256 * 2**20,
     restart: bool = False,
     ray: str | None = None,
     ray_actors: int | None = None,
@@ -71,6 +72,7 @@ def run(
         max_bytes: largest file that is read.
         max_pixels: largest photo that is decoded.
         max_side: longest side of a photo in pixels.
+        decode_memory: most bytes that decoding one photo may need.
         restart: forget what was done of another job for the same file, and begin anew.
         ray: do it on a Ray cluster: its address, auto for the one this machine belongs to, local to start one here.
         ray_actors: most actors at once there; default as many as it has CPUs for.
@@ -94,7 +96,7 @@ def run(
             classes=classes if server is None else _service(server, key, space),
             question=Question(candidates=candidates, top_k=top_k, gamma=gamma),
             attributes=attributes,
-            limits=PhotoLimits(pixels=max_pixels, side=max_side, aspect=MAX_ASPECT),
+            limits=PhotoLimits(pixels=max_pixels, side=max_side, aspect=MAX_ASPECT, memory=decode_memory),
             max_bytes=max_bytes,
             shard_rows=shard_rows,
             batch=batch,

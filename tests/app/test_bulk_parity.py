@@ -122,5 +122,5 @@ def test_a_job_keeps_the_classes_of_the_service_it_began_with(
 
 def test_the_limits_are_those_of_the_service() -> None:
     fields, given = Settings.model_fields, bulk.run.__kwdefaults__ or {}
-    for name in ("max_bytes", "max_pixels", "max_side"):
+    for name in ("max_bytes", "max_pixels", "max_side", "decode_memory"):
         assert given[name] == fields[name].default
