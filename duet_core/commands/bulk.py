@@ -82,18 +82,14 @@ def run(
     from duet_core.bulk.classifier import Question
     from duet_core.runtime.photos import PhotoLimits
 
-    if classes is not None and server is not None:
-        raise ValueError("got both --classes and --server; give one of them")
-    if ray_cpus < 1 or (ray_actors is not None and ray_actors < 1):
-        raise ValueError(f"got --ray-cpus {ray_cpus}, --ray-actors {ray_actors}; at least 1 is allowed")
-    way = _here if ray is None else partial(_on_ray, address=ray, actors=ray_actors, cpus_per_actor=ray_cpus)
+    way = _way(ray, actors=ray_actors, cpus_per_actor=ray_cpus)
     yield _run(
         Options(
             photos=photos,
             column=column,
             out=out,
             bundle=bundle_folder(bundle),
-            classes=classes if server is None else _service(server, key, space),
+            classes=classes if server is None else _service(server, key, space, file=classes),
             question=Question(candidates=candidates, top_k=top_k, gamma=gamma),
             attributes=attributes,
             limits=PhotoLimits(pixels=max_pixels, side=max_side, aspect=MAX_ASPECT, memory=decode_memory),
@@ -107,8 +103,19 @@ def run(
     )
 
 
-def _service(server: str, key: str | None, space: str) -> Service:
+def _way(ray: str | None, *, actors: int | None, cpus_per_actor: int) -> Way:
+    """How shards are done: by this process, or by actors of a Ray cluster. Raises ValueError for none of them."""
+    if cpus_per_actor < 1 or (actors is not None and actors < 1):
+        raise ValueError(f"got --ray-cpus {cpus_per_actor}, --ray-actors {actors}; at least 1 is allowed")
+    return _here if ray is None else partial(_on_ray, address=ray, actors=actors, cpus_per_actor=cpus_per_actor)
+
+
+def _service(server: str, key: str | None, space: str, *, file: Path | None) -> Service:
+    """Where to fetch classes from. Raises ValueError when a file names them too."""
     from duet_core.bulk.begin import Service
+
+    if file is not None:
+        raise ValueError("got both --classes and --server; give one of them")
 
     def fetch() -> tuple[bytes, float | None]:
         with connect(server, key) as duet:
