@@ -117,7 +117,7 @@ def _histogram(labels: Mapping[str, str], values: Mapping[str, float], began: in
         attributes=labels,
         start_time_unix_nano=began,
         time_unix_nano=now,
-        count=sum(counts),
+        count=int(values["_count"]),
         sum=values["_sum"],
         bucket_counts=counts,
         explicit_bounds=[bound for bound in bounds if math.isfinite(bound)],
