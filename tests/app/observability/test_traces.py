@@ -16,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from app.observability.telemetry import wanted
 from tests.app.observability.collector import Collector
+from tests.app.observability.test_access_log import wait_for_log
 from tests.service_process import ServiceProcess
 from tests.tiny_bundle import ALL_BLUE, picture_bytes
 
@@ -85,6 +86,7 @@ def test_a_photos_trace_is_whole(traced: ServiceProcess, collector: Collector) -
     assert (told["http.request.method"], told["http.route"]) == ("POST", "/spaces/{space}/classify")
     assert (told["http.response.status_code"], told["url.path"]) == (200, "/spaces/default/classify")
     assert told["duet.request_id"] == "r-1"
+    wait_for_log(traced, '"r-1"')
     line = next(one for one in map(json.loads, traced.log.splitlines()) if one.get("request_id") == "r-1")
     assert (line["trace_id"], line["span_id"]) == (TRACE, root.span_id.hex())
     assert {"service.name": "duet-serving", "deployment.environment.name": "test"}.items() <= collector.resources[
@@ -128,6 +130,7 @@ def test_a_trace_that_is_not_sampled_is_not_sent(traced: ServiceProcess, collect
     ask(traced, traceparent=f"00-{'3' * 32}-{PARENT}-01")
     collector.wait(lambda: any(span.kind == Span.SPAN_KIND_SERVER for span in of_trace(collector, "3" * 32)))
     assert of_trace(collector, "2" * 32) == []
+    wait_for_log(traced, '"r-2"')
     line = next(one for one in map(json.loads, traced.log.splitlines()) if one.get("request_id") == "r-2")
     assert line["trace_id"] == "2" * 32
 
