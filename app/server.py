@@ -8,6 +8,7 @@ from collections.abc import Callable
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.late_requests import requests_in_time
 from app.registry.store import StoreError
 
 
@@ -53,8 +54,8 @@ class _Server(uvicorn.Server):
             self._on_start()
 
 
-def serve(app: ASGIApp, *, host: str, port: int, on_start: Callable[[], None]) -> None:
-    """Serve `app` until stopped.
+def serve(app: ASGIApp, *, host: str, port: int, on_start: Callable[[], None], header_seconds: float) -> None:
+    """Serve `app` until stopped; the headers of a request may take `header_seconds`.
 
     Raises what made its start fail, such as BundleError; CannotStart when the store refuses to be used; OSError when
     the address cannot be listened on.
@@ -64,6 +65,7 @@ def serve(app: ASGIApp, *, host: str, port: int, on_start: Callable[[], None]) -
         kept,
         host=host,
         port=port,
+        http=requests_in_time(header_seconds),
         log_config=None,
         access_log=False,
         server_header=False,  # which program answers is nobody's business

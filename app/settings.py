@@ -84,6 +84,12 @@ class Settings(BaseSettings):
         gt=0,
         description="Longest time a body may take to arrive; a slow one must not hold a place in the queue.",
     )
+    header_timeout_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="Longest time that the headers of a request may take, before its connection is closed; only with "
+        "`duet serve`.",
+    )
     max_pixels: int = Field(
         default=25_000_000, ge=1, le=89_000_000, description="Most pixels of a photo, read from its header."
     )

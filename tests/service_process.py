@@ -38,11 +38,14 @@ class ServiceProcess:
         self.environment = clean | {f"DUET_{key.upper()}": str(value) for key, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
 
+    def command(self) -> list[str]:
+        """What is run."""
+        return [sys.executable, "-m", "uvicorn", self.factory, "--factory", "--port", str(self.port)]
+
     def start(self, *, wait: str = "/readyz") -> ServiceProcess:
         """Start and wait until the path `wait` answers 200."""
-        command = [sys.executable, "-m", "uvicorn", self.factory, "--factory", "--port", str(self.port)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(self.command(), cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         self.wait_for(wait)
         return self
 

@@ -34,7 +34,7 @@ def run(*, host: str = "127.0.0.1", port: int = 8000, bundle: Path | None = None
         sys.stdout.write(_where_to_look(host, port))
         sys.stdout.flush()
 
-    serve(app, host=host, port=port, on_start=tell)
+    serve(app, host=host, port=port, on_start=tell, header_seconds=settings.header_timeout_seconds)
 
 
 def _where_to_look(host: str, port: int) -> str:
