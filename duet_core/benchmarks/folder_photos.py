@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from duet_core.benchmarks.descriptions import plain_name
 from duet_core.benchmarks.mistakes import Mistake, Place
-from duet_core.runtime.photo_parts import FORMATS, MAX_ASPECT, MAX_PIXELS, PhotoError
+from duet_core.runtime.photo_parts import FORMATS, FORMATS_IN_WORDS, MAX_ASPECT, MAX_PIXELS, PhotoError
 from duet_core.runtime.preprocess import load_rgb
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -124,9 +124,7 @@ def content_mistakes(photos: PhotoFolder, *, decode: bool = False) -> Iterator[M
         except PhotoError as error:
             yield Mistake(place, str(error).removeprefix(f"{file}: "))
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError):
-            yield Mistake(
-                place, f"not a readable {', '.join(FORMATS[:-1])} or {FORMATS[-1]} photo; replace or remove it"
-            )
+            yield Mistake(place, f"not a readable {FORMATS_IN_WORDS} photo; replace or remove it")
 
 
 def copies(photos: PhotoFolder) -> dict[Photo, str]:

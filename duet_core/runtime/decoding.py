@@ -12,7 +12,7 @@ from duet_core.runtime.colour import to_srgb
 from duet_core.runtime.jpeg_parts import SIGNATURE as JPEG_SIGNATURE
 from duet_core.runtime.jpeg_parts import jpeg_parts
 from duet_core.runtime.orientation import orientation, upright
-from duet_core.runtime.photo_parts import FORMATS, PhotoError, PhotoLimits, PhotoParts, check_header
+from duet_core.runtime.photo_parts import FORMATS, FORMATS_IN_WORDS, PhotoError, PhotoLimits, PhotoParts, check_header
 from duet_core.runtime.png_parts import SIGNATURE as PNG_SIGNATURE
 from duet_core.runtime.png_parts import png_parts
 from duet_core.runtime.webp_parts import is_webp, webp_parts
@@ -36,7 +36,7 @@ def take_apart(data: bytes) -> PhotoParts:
     if is_webp(data):
         return webp_parts(data)
     raise PhotoError(
-        "The bytes are not a JPEG, PNG or WEBP image.",
+        f"The bytes are not a {FORMATS_IN_WORDS} image.",
         "unsupported-media-type",
         got=f"{len(data)} bytes beginning with {data[:8].hex(' ')}",
         allowed=list(FORMATS),

@@ -8,6 +8,9 @@ from typing import Any, Literal
 FORMATS = ("JPEG", "PNG", "WEBP")
 """The only decoders ever tried: Pillow's other formats are where its security holes have been."""
 
+FORMATS_IN_WORDS = "JPEG, PNG or WebP"
+"""`FORMATS` as messages name them."""
+
 MAX_PIXELS = 89_000_000
 """Largest photo that is decoded at all (Pillow warns above about 89 million); a service sets its own, lower limit."""
 

@@ -78,7 +78,7 @@ def test_the_bundle_may_lie_elsewhere(
     [
         (["predict", "none.png"], "none.png: no such file"),
         (["predict", "models"], "models: no such file"),
-        (["predict", "models/birds/manifest.json"], "not a JPEG, PNG or WEBP image"),
+        (["predict", "models/birds/manifest.json"], "not a JPEG, PNG or WebP image"),
         (["predict", "red.png", "--bundle", "nowhere"], "a bundle is a folder with manifest.json"),
         (["predict", "red.png", "--top-k", "0"], "top_k 0; at least 1"),
         (["predict", "red.png", "--candidates", "unseen"], "no unseen class"),

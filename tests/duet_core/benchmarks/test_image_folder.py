@@ -101,8 +101,8 @@ def _spoil(root: Path) -> None:
 SPOILED = (
     "images/blue boks/: class 'blue boks' is not described; did you mean 'blue box' (attributes.yaml:9:3)?",
     "images/red box/same.png: the same photo as images/red ball/0.png, of another class",
-    "images/red cone/2.png: not a readable JPEG, PNG or WEBP photo",
-    "images/red cone/3.png: cannot be decoded",
+    "images/red cone/2.png: not a readable JPEG, PNG or WebP photo",
+    "images/red cone/3.png: The image cannot be decoded",
     "images/blue cone/thin.png: 20 x 200 pixels; at least 32 are needed on each side",
     "images/blue ball/: 4 photos; 6 are needed to learn a class",
     "attributes.yaml:3:28: no class has 'shape: ring'; give it to a class or take it out",

@@ -126,11 +126,11 @@ def test_bytes_and_files_are_read_alike(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "not a JPEG, PNG or WEBP"),
-        (b"hello", "not a JPEG, PNG or WEBP"),
+        (b"", "not a JPEG, PNG or WebP"),
+        (b"hello", "not a JPEG, PNG or WebP"),
         (encoded(pattern(60, 60))[:200], "cannot be decoded"),
         (encoded(pattern(60, 60), "JPEG")[:400], "cannot be decoded|not a JPEG"),
-        (encoded(pattern(6, 6), "GIF"), "not a JPEG, PNG or WEBP"),
+        (encoded(pattern(6, 6), "GIF"), "not a JPEG, PNG or WebP"),
     ],
 )
 def test_what_is_no_photo_is_refused(data: bytes, message: str) -> None:
