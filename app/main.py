@@ -14,6 +14,7 @@ from app import __version__, openapi, problems
 from app.access.guard import RequireKey
 from app.access.keyring import Keyring
 from app.api import (
+    admin,
     attributes,
     calibration,
     class_changes,
@@ -35,8 +36,10 @@ from app.body_limit import LimitBodies
 from app.drain import LAST_RESORT, drained_by_sigterm
 from app.hang_up import NoticeHangUps
 from app.metrics import MeasureRequests, Metrics
+from app.model_swap import ModelSwap
 from app.observability import logs, telemetry
 from app.observability.requests import HEADER, FollowRequests
+from app.reopen import reopened_on_hangup
 from app.response_headers import AddHeaders
 from app.service import build_service
 from app.settings import Settings
@@ -83,11 +86,11 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
     for router in (*(module.router for module in in_a_space), spaces.log_router):
         app.include_router(router)
         app.include_router(router, prefix="/spaces/{space}")
-    for module in (spaces, attributes, model, huggingface, open_inference, health, pages):
+    for module in (spaces, attributes, model, admin, huggingface, open_inference, health, pages):
         app.include_router(module.router)
     app.state.actor_of = actor_of or _key_name
-    app.state.metrics, app.state.service, app.state.telemetry = metrics, None, None
-    metrics.live.service = lambda: app.state.service
+    app.state.metrics, app.state.models, app.state.telemetry = metrics, None, None
+    metrics.live.service = lambda: app.state.models.service if app.state.models else None
     gallery.install(app, chosen.gallery)
     pages.mount_assets(app)
     openapi.install(app)
@@ -152,16 +155,17 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             async with telemetry.sending(metrics.registry) as app.state.telemetry:
-                service = await asyncio.to_thread(build_service, settings, metrics)
+                models = ModelSwap(await asyncio.to_thread(build_service, settings, metrics))
                 try:
-                    await service.start()
-                    app.state.service = service
-                    log.info("ready: bundle %s, %d seen classes", service.bundle.model_id, len(service.bundle.classes))
-                    with drained_by_sigterm(service.admission.close, settings.drain_seconds):
+                    await models.start()
+                    app.state.models, bundle_id = models, models.service.bundle.model_id
+                    log.info("ready: bundle %s, %d seen classes", bundle_id, len(models.service.bundle.classes))
+                    close = models.service.admission.close
+                    with reopened_on_hangup(models), drained_by_sigterm(close, settings.drain_seconds):
                         yield
                 finally:
-                    app.state.service = None
-                    await service.stop()
+                    app.state.models = None
+                    await models.stop()
         finally:
             LAST_RESORT.finish()
 

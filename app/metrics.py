@@ -53,6 +53,7 @@ class Metrics:
             registry=registry,
         )
         self.writes = Counter("duet_registry_writes", "Classes stored or deleted.", ("operation",), registry=registry)
+        self.swaps = Counter("duet_model_swaps", "Bundles asked for while serving.", ("outcome",), registry=registry)
         self.state_errors = Counter(
             "duet_image_state_errors", "Photo states that could not be shared through the store.", registry=registry
         )

@@ -56,7 +56,13 @@ KINDS: dict[str, Kind] = {
     "no-unseen-classes": Kind(409, "No unseen classes", "Register one with POST /classes, or use candidates=all."),
     "class-not-found": Kind(404, "No such class", "GET /classes lists the ids of the class space."),
     "model-not-found": Kind(404, "No such model", "GET /readyz names the model that is served."),
+    "bundle-not-found": Kind(404, "No such bundle", "Name a folder that lies in DUET_BUNDLES, as allowed shows."),
+    "bundle-refused": Kind(422, "Bundle refused", "Mend what is named, or export the bundle again; nothing changed."),
+    "swap-under-way": Kind(409, "Another swap is under way", "Try again after Retry-After seconds."),
     "image-not-found": Kind(404, "No such image", "States are kept for a while only: send the photo to POST /explain."),
+    "image-of-other-model": Kind(
+        409, "Photo of another model", "The model has changed since it was classified: send the photo again."
+    ),
     "no-calibration-photos": Kind(409, "Too few labelled photos", "Send labelled photos to POST /calibration."),
     "invalid-calibration": Kind(422, "Invalid labelled photos", "Change what is named; nothing was stored."),
     "no-image": Kind(422, "No image", "Send the multipart field 'image', or the raw bytes with an image content type."),

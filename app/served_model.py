@@ -44,6 +44,18 @@ STATE_SECONDS = 0.25
 """Longest wait of one photo's state for another process's write to the SQLite file."""
 
 
+@dataclass
+class Stake:
+    """Whether the process stands and falls with a model; not with one that is only tried, or is leaving."""
+
+    whole_process: bool = False
+
+    def give_up(self, reason: str) -> None:
+        """The model cannot be mended from within."""
+        if self.whole_process:
+            LAST_RESORT(reason)
+
+
 @dataclass(kw_only=True)
 class ServedModel:
     """A bundle, its sessions and threads, and the class spaces as this bundle sees them.
@@ -61,7 +73,10 @@ class ServedModel:
     states: ImageStates
     labelled: LabelledPhotos
     drift: ScoreDrift
+    stake: Stake
     margins: MarginCache = field(default_factory=MarginCache)
+    successor: ServedModel | None = None
+    """The model that answers or is about to answer in its place; writes are shown there too."""
     _holders: int = 0
     _unheld: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,6 +85,7 @@ class ServedModel:
         self.inference.start()
         await self.inference.ready()
         await self.follower.start()
+        self.stake.whole_process = True
 
     async def stop(self) -> None:
         """Finish what was begun, then let go of everything but the store, which other models use too."""
@@ -113,11 +129,12 @@ def open_model(
     start = time.perf_counter()
     bundle = open_bundle(folder, execution=execution_of(settings))
     log.info("bundle %s opened in %.2f s", bundle.model_id, time.perf_counter() - start)
-    encoder = Encoder(bundle)
+    encoder, stake = Encoder(bundle), Stake()
     seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_fingerprint(bundle.schema))
     return ServedModel(
         bundle=bundle,
         encoder=encoder,
+        stake=stake,
         interpreter=TextInterpreter(bundle),
         schema_id=seen.schema,
         follower=Follower(
@@ -147,33 +164,34 @@ def open_model(
             metrics=metrics,
             supervision=supervision_of(settings),
             canary=black_canary(bundle.preprocessing.size),
-            give_up=LAST_RESORT,
+            give_up=stake.give_up,
         ),
-        states=_image_states(settings, store, bundle.model_id, metrics),
+        states=_image_states(settings, store, bundle.fingerprint, metrics),
         labelled=_labelled(settings, store, bundle),
         drift=ScoreDrift(bundle.calibration),
     )
 
 
-def _image_states(settings: Settings, store: RedisStore | SqliteStore, model_id: str, metrics: Metrics) -> ImageStates:
+def _image_states(settings: Settings, store: RedisStore | SqliteStore, model: str, metrics: Metrics) -> ImageStates:
     """Any process with the same store can explain a photo."""
     ttl, capacity = settings.image_ttl_seconds, settings.image_cache
     shelf: Shelf
     if isinstance(store, SqliteStore):
         file = PhotoFile(beside(store.path), timeout=min(STATE_SECONDS, settings.store_timeout_seconds), durable=False)
-        shelf = SqliteShelf(file, ttl=ttl, capacity=capacity, model_id=model_id)
+        shelf = SqliteShelf(file, ttl=ttl, capacity=capacity)
     else:
         from app.engine.redis_shelf import RedisShelf
 
-        shelf = RedisShelf(client=store.client, ttl=ttl, model_id=model_id)
-    return SharedImageStates(shelf=shelf, memory=MemoryImageStates(ttl=ttl, capacity=capacity), metrics=metrics)
+        shelf = RedisShelf(client=store.client, ttl=ttl)
+    memory = MemoryImageStates(ttl=ttl, capacity=capacity)
+    return SharedImageStates(model=model, shelf=shelf, memory=memory, metrics=metrics)
 
 
 def _labelled(settings: Settings, store: RedisStore | SqliteStore, bundle: Bundle) -> LabelledPhotos:
     """Labelled photos are shared by all processes with the same store."""
     if isinstance(store, SqliteStore):
         file = PhotoFile(beside(store.path), timeout=settings.store_timeout_seconds, durable=True)
-        return SqliteLabelledPhotos(file, model_id=bundle.model_id)
+        return SqliteLabelledPhotos(file, model_id=bundle.fingerprint)
     from app.engine.labelled_redis import RedisLabelledPhotos
 
-    return RedisLabelledPhotos(client=store.client, model_id=bundle.model_id)
+    return RedisLabelledPhotos(client=store.client, model_id=bundle.fingerprint)

@@ -24,6 +24,11 @@ class Settings(BaseSettings):
     bundle: Path = Field(
         default=Path("models/birds"), description="Folder of the exported model (manifest.json lies in it)."
     )
+    bundles: Path | None = Field(
+        default=None,
+        description="Folder of the bundles that POST /admin/model may name; without it, the one that DUET_BUNDLE lies "
+        "in.",
+    )
     device: Literal["cpu", "cuda"] = Field(
         default="cpu",
         description="Where the model runs. `cuda` needs ONNX Runtime for CUDA (requirements/gpu.txt) and a GPU; the "
@@ -197,6 +202,11 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Origins of web pages that may call the service, as JSON: `["https://birds.example"]`.'
     )
+
+    @property
+    def bundle_folder(self) -> Path:
+        """Where the bundles lie that may be named."""
+        return self.bundle.absolute().parent if self.bundles is None else self.bundles
 
     @field_validator("store")
     @classmethod

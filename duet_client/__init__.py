@@ -47,7 +47,7 @@ from duet_client.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from duet_client.model_answers import CalibrationState, ModelAnswer, Schema
+from duet_client.model_answers import CalibrationState, ModelAnswer, Schema, SwappedModel
 from duet_client.retries import Retries
 
 __all__ = [
@@ -89,6 +89,7 @@ __all__ = [
     "SpaceSettings",
     "SpaceSummary",
     "StoredClass",
+    "SwappedModel",
     "UnexpectedAnswer",
     "Unreachable",
 ]

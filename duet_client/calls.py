@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from duet_client.answers import Classification, Explanation
 from duet_client.class_answers import Tagged
 from duet_client.errors import UnexpectedAnswer
-from duet_client.model_answers import CalibrationState, ModelAnswer, Schema
+from duet_client.model_answers import CalibrationState, ModelAnswer, Schema, SwappedModel
 
 Reply = TypeVar("Reply", bound=BaseModel)
 Photo = bytes | Path
@@ -118,6 +118,11 @@ def attributes() -> Call[Schema]:
 def model() -> Call[ModelAnswer]:
     """GET /model."""
     return Call(method="GET", path="/model", answer=ModelAnswer)
+
+
+def swap_model(bundle: str) -> Call[SwappedModel]:
+    """POST /admin/model."""
+    return Call(method="POST", path="/admin/model", answer=SwappedModel, body={"bundle": bundle}, repeatable=False)
 
 
 def calibration(method: str, space: str, gamma: float | None = None) -> Call[CalibrationState]:

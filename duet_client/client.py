@@ -30,7 +30,7 @@ from duet_client.class_answers import (
 from duet_client.connection import DEFAULT_SPACE, PAGE, TIMEOUT, options
 from duet_client.descriptions import ClassChange, FileKind, NewClass
 from duet_client.exchange import Outcome, Received, Wait, broken, exchange
-from duet_client.model_answers import CalibrationState, ModelAnswer, Schema
+from duet_client.model_answers import CalibrationState, ModelAnswer, Schema, SwappedModel
 from duet_client.paging import Pager
 from duet_client.retries import Retries
 
@@ -128,6 +128,10 @@ class DuetClient:
     def model(self) -> ModelAnswer:
         """The model in work: its calibration, and what is known of its training."""
         return self._ask(calls.model())
+
+    def swap_model(self, bundle: str) -> SwappedModel:
+        """Serve another bundle of the service's folder of bundles, without a pause; needs the scope admin."""
+        return self._ask(calls.swap_model(bundle))
 
     def calibration(self, *, gamma: float | None = None, space: str = DEFAULT_SPACE) -> CalibrationState:
         """The labelled photos of a space, and the coverage they are enough for."""

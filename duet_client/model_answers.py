@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from duet_client.answers import Answer
 
@@ -86,6 +86,35 @@ class RuntimeChoice(Answer):
     why: str
 
 
+class BundleName(Answer):
+    """A bundle: its model id, and the sha256 of its manifest."""
+
+    id: str
+    checksum: str
+
+
+class SwappedModel(Answer):
+    """The new bundle answers, since `seconds` after it was asked for."""
+
+    bundle: str
+    before: BundleName
+    now: BundleName
+    seconds: float
+
+
+class SwapAttempt(Answer):
+    """The last time another bundle was asked for; `reason` says why it was refused, when it was."""
+
+    bundle: str
+    asked_by: Literal["api", "signal"]
+    at: str
+    seconds: float
+    served: bool
+    reason: str | None
+    before: BundleName
+    now: BundleName
+
+
 class ModelAnswer(Answer):
     """The model in work, how it is run, its calibration, and what its bundle says of training and figures."""
 
@@ -97,3 +126,4 @@ class ModelAnswer(Answer):
     runtime: dict[str, RuntimeChoice]
     training: dict[str, Any]
     metrics: dict[str, Any]
+    last_swap: SwapAttempt | None

@@ -96,14 +96,19 @@ def picture_bytes(crown: str, wing: str | None = None, side: int = 48, kind: str
     return buffer.getvalue()
 
 
-def write_tiny_bundle(folder: Path) -> Path:
-    """Write the bundle into `folder` (made when missing) and return it."""
+def write_tiny_bundle(folder: Path, *, model_id: str = "tiny", bias: float = 0.2, gamma: float = 0.1) -> Path:
+    """Write the bundle into `folder` (made when missing) and return it.
+
+    Args:
+        bias: what v is of sizes and patterns: with another one every photo has other scores.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(_vision(), folder / "vision.onnx")
+    v_of_black = np.array([0.0] * 6 + [bias] * 6, dtype=np.float32)  # (A,) nothing is known of size and pattern
+    onnx.save(_vision(v_of_black), folder / "vision.onnx")
     onnx.save(_grounding(), folder / "grounding.onnx")
     onnx.save(_text(), folder / "text.onnx")
     _tokenizer().save(str(folder / "tokenizer.json"))
-    (folder / "calibration.json").write_text(json.dumps(CALIBRATION, indent=1))
+    (folder / "calibration.json").write_text(json.dumps(CALIBRATION | {"gamma": gamma}, indent=1))
     table = np.stack([degrees(given) for given in SEEN.values()])
     np.savez(
         folder / "classes.npz",
@@ -113,8 +118,8 @@ def write_tiny_bundle(folder: Path) -> Path:
         z=unit_rows(table),
         attribute_embeddings=_attribute_embeddings().astype(np.float16),
     )
-    _write_golden(folder)
-    write_manifest(folder)
+    _write_golden(folder, v_of_black)
+    write_manifest(folder, model_id=model_id)
     return folder
 
 
@@ -140,7 +145,7 @@ def write_manifest(folder: Path, **changes: Any) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest | changes, indent=1))
 
 
-def _write_golden(folder: Path) -> None:
+def _write_golden(folder: Path, v_of_black: NDArray[np.float32]) -> None:
     """A colourful picture with its expected v and state, computed here in numpy, not by ONNX Runtime."""
     ramp = np.linspace(0, 255, 48).astype(np.uint8)
     red, green = np.meshgrid(ramp, ramp)
@@ -150,12 +155,8 @@ def _write_golden(folder: Path) -> None:
     half = PREPROCESSING.size // 2
     means = np.concatenate([pixels[:, :half].mean(axis=(1, 2)), pixels[:, half:].mean(axis=(1, 2))])  # (6,)
     state = ((means + 1) / 2).astype(np.float32)
-    v = state @ _head() + _BIAS
+    v = state @ _head() + v_of_black
     np.savez(folder / "golden.npz", pixels_sha256=np.array(pixels_sha256(pixels)), v=v, state=state)
-
-
-_BIAS = np.array([0.0] * 6 + [0.2] * 6, dtype=np.float32)
-"""(A,) what v is for a black picture: nothing is known of size and pattern."""
 
 
 def _head() -> NDArray[np.float32]:
@@ -175,7 +176,7 @@ def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], **constants:
     return model
 
 
-def _vision() -> Any:
+def _vision(v_of_black: NDArray[np.float32]) -> Any:
     side, half = PREPROCESSING.size, PREPROCESSING.size // 2
     nodes = [
         helper.make_node("Slice", ["pixels", "top", "middle", "rows"], ["upper"]),
@@ -200,7 +201,7 @@ def _vision() -> Any:
         rows=np.array([2]),
         half=np.array(0.5, dtype=np.float32),
         head=_head(),
-        bias=_BIAS,
+        bias=v_of_black,
     )
 
 

@@ -33,6 +33,7 @@ _RULES: tuple[tuple[tuple[str, ...], str, Scope | None], ...] = (
     (("POST",), r"/hf/zero-shot-image-classification", "classify"),
     (("POST",), rf"/v2/models/{_NAME}/infer", "classify"),
     (_READ, rf"/v2|/v2/models/{_NAME}", ANY_KEY),
+    (("POST",), r"/admin/model", "admin"),
     (_READ, rf"/attributes|/spaces(?:/{_NAME})?|{_SPACE}/classes(?:/.*)?", ANY_KEY),
     (("POST", "PUT", "PATCH", "DELETE"), rf"{_SPACE}/classes(?:/.*)?", "manage"),
 )

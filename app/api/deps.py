@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
 from pydantic import Field
 
+from app.model_swap import ModelSwap
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
@@ -19,13 +20,22 @@ SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 
 
 # Dependencies are coroutines though they wait for nothing: FastAPI sends plain functions to a thread and back.
-async def get_service(request: Request) -> Service:
-    """The service of this application. Raises Problem not-ready while there is none."""
-    service = getattr(request.app.state, "service", None)
-    if service is None:
+async def get_models(request: Request) -> ModelSwap:
+    """What holds the model that answers. Raises Problem not-ready while there is none."""
+    models = getattr(request.app.state, "models", None)
+    if models is None:
         raise Problem("not-ready", "The service is starting.", headers={"Retry-After": "1"})
-    assert isinstance(service, Service)
-    return service
+    assert isinstance(models, ModelSwap)
+    return models
+
+
+TheModels = Annotated[ModelSwap, Depends(get_models)]
+
+
+async def get_service(models: TheModels) -> AsyncIterator[Service]:
+    """The service of this request, to its end, whichever model takes over meanwhile. Raises Problem not-ready."""
+    with models.held() as service:
+        yield service
 
 
 TheService = Annotated[Service, Depends(get_service)]

@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
+from app.api.admin import SwapAttempt, last_attempt
 from app.api.answers import Answer
-from app.api.deps import TheService
+from app.api.deps import TheModels, TheService
 from app.engine.setup import describe_batching
 from duet_core.runtime import describe_execution
 
@@ -67,10 +68,11 @@ class ModelAnswer(Answer):
     )
     training: dict[str, Any] = Field(description="From the bundle's manifest: data, photos, classes, command, …")
     metrics: dict[str, Any] = Field(description="From the bundle's manifest: figures with the split they belong to.")
+    last_swap: SwapAttempt | None = Field(description="The last time another bundle was asked for; null: never.")
 
 
 @router.get("/model", summary="The model and its calibration")
-async def model(service: TheService) -> ModelAnswer:
+async def model(service: TheService, models: TheModels) -> ModelAnswer:
     """Which bundle answers and how it is run; γ, temperature, calibration error, threshold, and where measured."""
     bundle = service.bundle
     fitted = bundle.calibration
@@ -102,4 +104,5 @@ async def model(service: TheService) -> ModelAnswer:
         },
         training=bundle.manifest.get("training", {}),
         metrics=bundle.manifest.get("metrics", {}),
+        last_swap=last_attempt(models),
     )

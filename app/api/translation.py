@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app.engine.admission import Draining, Overloaded, QuotaExceeded
 from app.engine.deadline import DeadlineExceeded
+from app.engine.image_states import OfOtherModel
 from app.engine.inference import InferenceStopped
 from app.engine.place import ClientGone
 from app.problems import Problem, retry_after
@@ -31,6 +32,8 @@ def translated(error: Exception) -> Problem:
         return Problem("revision-not-reached", f"{error}.", reached, retry_after(1))
     if isinstance(error, RevisionForgotten):
         return Problem("revision-forgotten", f"{error}.")
+    if isinstance(error, OfOtherModel):
+        return Problem("image-of-other-model", f"{error}.", {"got": error.model, "allowed": error.served})
     assert isinstance(error, RankingError)
     return Problem("no-candidates", f"{error}.")
 
@@ -57,5 +60,6 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         return translated(error).response(request.url.path)
 
-    for kind in (*ENGINE, StoreUnavailable, StoreRefused, RevisionNotReached, RevisionForgotten, RankingError):
+    store = (StoreUnavailable, StoreRefused, RevisionNotReached, RevisionForgotten)
+    for kind in (*ENGINE, *store, OfOtherModel, RankingError):
         app.add_exception_handler(kind, handle)

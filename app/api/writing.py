@@ -14,6 +14,7 @@ from app.api.deps import missing, revision_header
 from app.observability.spans import stage
 from app.problems import Problem
 from app.registry.store import ABSENT, ANY, PRESENT, SETTINGS, Act, Change, ClassRecord, StoreError, Written
+from app.served_model import ServedModel
 from app.service import Service
 from duet_core.classes import FloatArray
 from duet_core.runtime import ClassSet, class_vector
@@ -83,9 +84,15 @@ async def write(service: Service, space: str, changes: Sequence[Change], act: Ac
 
 
 async def show(service: Service, space: str) -> None:
-    """Make a write of our own visible here at once. If the store has gone away since, the follower catches up."""
-    with contextlib.suppress(StoreError):
-        await service.follower.refresh(space)
+    """Make a write of our own visible here at once. If the store has gone away since, the follower catches up.
+
+    Also to requests that get another model: the one that takes over while this request lasts.
+    """
+    model: ServedModel | None = service.model
+    while model is not None:
+        with contextlib.suppress(StoreError):
+            await model.follower.refresh(space)
+        model = model.successor
 
 
 def write_headers(response: Response, written: Written) -> None:

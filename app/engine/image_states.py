@@ -24,6 +24,14 @@ class ImageState:
     state: FloatArray
 
 
+class OfOtherModel(Exception):
+    """The photo was classified by another model, whose v and state mean nothing to this one."""
+
+    def __init__(self, image_id: str, *, model: str, served: str) -> None:
+        super().__init__(f"image_id {image_id!r} is of model {model}; {served} answers now")
+        self.model, self.served = model, served
+
+
 class ImageStates(Protocol):
     """Remembers states under ids nobody can guess."""
 
@@ -32,7 +40,7 @@ class ImageStates(Protocol):
         ...
 
     async def find(self, image_id: str) -> ImageState | None:
-        """The state, or None when unknown or forgotten."""
+        """The state, or None when unknown or forgotten. Raises OfOtherModel."""
         ...
 
     async def close(self) -> None:
@@ -75,14 +83,22 @@ class MemoryImageStates:
         """See ImageStates."""
 
 
-class Shelf(Protocol):
-    """Where states lie for all processes, under the model they come from, for a while."""
+@dataclass(frozen=True)
+class Shelved:
+    """A state as it lies on a shelf, and the fingerprint of the bundle it comes from."""
 
-    async def put(self, image_id: str, data: bytes) -> None:
+    model: str
+    data: bytes
+
+
+class Shelf(Protocol):
+    """Where states lie for all processes and models, for a while."""
+
+    async def put(self, image_id: str, shelved: Shelved) -> None:
         """Lay down. Raises StoreError."""
         ...
 
-    async def get(self, image_id: str) -> bytes | None:
+    async def get(self, image_id: str) -> Shelved | None:
         """What was laid down, or None when unknown or forgotten. Raises StoreError."""
         ...
 
@@ -92,7 +108,7 @@ class Shelf(Protocol):
 
 
 class SharedImageStates:
-    """States shared by all processes through a shelf, and remembered here too.
+    """States of one model, shared by all processes through a shelf, and remembered here too.
 
     Classifying does not depend on the shelf: an answer waits at most `patience` seconds for the state to arrive there.
     When it cannot be reached the state is known to this process alone, which `duet_image_state_errors_total` counts.
@@ -102,7 +118,8 @@ class SharedImageStates:
     find_patience = 2.0
     most_pending = 64
 
-    def __init__(self, *, shelf: Shelf, memory: MemoryImageStates, metrics: Metrics) -> None:
+    def __init__(self, *, model: str, shelf: Shelf, memory: MemoryImageStates, metrics: Metrics) -> None:
+        self._model = model
         self._shelf = shelf
         self._memory = memory
         self._metrics = metrics
@@ -127,11 +144,13 @@ class SharedImageStates:
             return found
         try:
             async with asyncio.timeout(self.find_patience):
-                data = await self._shelf.get(image_id)
+                shelved = await self._shelf.get(image_id)
         except (StoreError, TimeoutError):
             self._metrics.state_errors.inc()
             return None
-        return None if data is None else _unpacked(data)
+        if shelved is not None and shelved.model != self._model:
+            raise OfOtherModel(image_id, model=shelved.model, served=self._model)
+        return None if shelved is None else _unpacked(shelved.data)
 
     async def close(self) -> None:
         """See ImageStates."""
@@ -141,7 +160,7 @@ class SharedImageStates:
 
     async def _share(self, image_id: str, image: ImageState) -> None:
         try:
-            await self._shelf.put(image_id, _packed(image))
+            await self._shelf.put(image_id, Shelved(self._model, _packed(image)))
         except StoreError:
             self._metrics.state_errors.inc()
 

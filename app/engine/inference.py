@@ -103,6 +103,7 @@ class Inference:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None  # how it ended holds frames of ours, which would keep the model in memory
         if self._worker is not None:
             self._worker.close()
             await asyncio.wait({self._worker.ended}, timeout=0 if self._given_up else patience)

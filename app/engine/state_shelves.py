@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from app.engine.image_states import Shelved
 from app.engine.photo_file import PhotoFile
 from app.registry.sqlite_file import transaction
 
@@ -12,32 +13,31 @@ from app.registry.sqlite_file import transaction
 class SqliteShelf:
     """A row for each state: at most `capacity` in the file, each for `ttl` seconds, the oldest making room."""
 
-    def __init__(self, file: PhotoFile, *, ttl: int, capacity: int, model_id: str) -> None:
+    def __init__(self, file: PhotoFile, *, ttl: int, capacity: int) -> None:
         self._file = file
         self._ttl = ttl
         self._capacity = capacity
-        self._model_id = model_id
 
-    async def put(self, image_id: str, data: bytes) -> None:
+    async def put(self, image_id: str, shelved: Shelved) -> None:
         """See Shelf."""
 
         def write(db: sqlite3.Connection) -> None:
             now = time.time()  # processes share it, and restarts go on with it
             with transaction(db, "IMMEDIATE"):
-                row = (image_id, self._model_id, now + self._ttl, data)
+                row = (image_id, shelved.model, now + self._ttl, shelved.data)
                 added = db.execute("INSERT INTO states (image_id, model, expires_at, data) VALUES (?, ?, ?, ?)", row)
                 oldest = (added.lastrowid or 0) - self._capacity
                 db.execute("DELETE FROM states WHERE number <= ? OR expires_at <= ?", (oldest, now))
 
         await self._file.run(write)
 
-    async def get(self, image_id: str) -> bytes | None:
+    async def get(self, image_id: str) -> Shelved | None:
         """See Shelf."""
 
-        def read(db: sqlite3.Connection) -> bytes | None:
-            query = "SELECT data FROM states WHERE image_id = ? AND model = ? AND expires_at > ?"
-            row = db.execute(query, (image_id, self._model_id, time.time())).fetchone()
-            return bytes(row[0]) if row else None
+        def read(db: sqlite3.Connection) -> Shelved | None:
+            query = "SELECT model, data FROM states WHERE image_id = ? AND expires_at > ?"
+            row = db.execute(query, (image_id, time.time())).fetchone()
+            return Shelved(row[0], bytes(row[1])) if row else None
 
         return await self._file.run(read)
 

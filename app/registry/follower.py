@@ -130,6 +130,19 @@ class Follower:
             await self._copy()
 
     @property
+    def spaces(self) -> tuple[str, ...]:
+        """The class spaces that are followed."""
+        return tuple(self._views)
+
+    async def take_up(self, spaces: Iterable[str]) -> None:
+        """Have the newest snapshot of these spaces, beside those followed already.
+
+        Raises StoreUnavailable, StoreRefused: the default space, or one of these, cannot be read.
+        """
+        for space in spaces:
+            await self.refresh(space)
+
+    @property
     def ready(self) -> bool:
         """Whether the default space has a snapshot."""
         return self._views[DEFAULT_SPACE].snapshot is not None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,6 +75,7 @@ class Bundle:
         vision, grounding: open sessions.
         tokenizer: splits prompts into the language model's pieces.
         sentences: the learned map from sentences to degrees; None in a bundle without one.
+        checksum: sha256 of manifest.json, which holds the checksums of all other files: equal for equal bundles only.
         execution: how its sessions are run; `text` always on the CPU.
     """
 
@@ -88,9 +91,11 @@ class Bundle:
     vision: onnxruntime.InferenceSession
     grounding: onnxruntime.InferenceSession
     tokenizer: Tokenizer
+    checksum: str
     sentences: SentenceMap | None = None
     execution: Execution = ON_CPU
     _text: list[onnxruntime.InferenceSession] = field(default_factory=list, repr=False)
+    _text_file: Path = field(default=Path(), init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -103,10 +108,19 @@ class Bundle:
         """What the rejection threshold is compared with."""
         return Evidence.of(self.calibration.evidence, self.classes.z)
 
+    def __post_init__(self) -> None:
+        """Keep hold of text.onnx as it is now: until it is needed, another bundle may have come into its place."""
+        held = os.open(self.folder / "text.onnx", os.O_RDONLY)
+        object.__setattr__(self, "_text_file", Path(f"/dev/fd/{held}"))
+        weakref.finalize(self, os.close, held)
+
     @cached_property
-    def checksum(self) -> str:
-        """sha256 of manifest.json, which holds the checksums of all other files: equal for equal bundles only."""
-        return str(describe_file(self.folder / "manifest.json")["sha256"])
+    def fingerprint(self) -> str:
+        """The model id, and 12 letters that are the same where v and states mean the same, however calibrated."""
+        files, preprocessing = self.manifest["files"], self.preprocessing.to_json()
+        told = [files[name]["sha256"] for name in ("vision.onnx", "grounding.onnx")]
+        meaning = json.dumps([*told, preprocessing, self.schema.keys], sort_keys=True)
+        return f"{self.model_id}@{hashlib.sha256(meaning.encode()).hexdigest()[:12]}"
 
     @property
     def precision(self) -> Precision:
@@ -115,11 +129,19 @@ class Bundle:
 
     @property
     def text(self) -> onnxruntime.InferenceSession:
-        """The sentence encoder, opened on first use: most processes never read a sentence."""
+        """The sentence encoder, opened on first use: most processes never read a sentence.
+
+        Raises BundleError when the file was written over since the bundle was opened.
+        """
         with self._lock:
             if not self._text:
+                if describe_file(self._text_file)["sha256"] != self.manifest["files"]["text.onnx"]["sha256"]:
+                    raise BundleError(
+                        f"{self.folder / 'text.onnx'}: was written over after the bundle was opened; lay a new bundle "
+                        "beside an old one, never into its files, and open it"
+                    )
                 on_cpu = dataclasses.replace(self.execution, providers=ON_CPU.providers)
-                self._text.append(open_session(self.folder / "text.onnx", on_cpu))
+                self._text.append(open_session(self._text_file, on_cpu))
             return self._text[0]
 
 
@@ -169,6 +191,7 @@ def open_bundle(folder: Path | str, *, execution: Execution = ON_CPU) -> Bundle:
             **_read_classes(folder / "classes.npz"),
             calibration=Calibration.from_json(json.loads((folder / "calibration.json").read_text())),
             manifest=manifest,
+            checksum=describe_file(folder / "manifest.json")["sha256"],
             vision=open_session(folder / "vision.onnx", execution),
             grounding=open_session(folder / "grounding.onnx", execution),
             tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),

@@ -49,6 +49,7 @@ NEEDS = {
     "POST /v2/models/{model}/infer": "classify",
     "GET /attributes": None,
     "GET /model": None,
+    "POST /admin/model": "admin",
     "GET /spaces": None,
     "POST /spaces": "admin",
     "GET /spaces/{name}": None,

@@ -70,6 +70,7 @@ def test_the_api_description_shows_bodies_and_every_route(client: httpx.Client) 
         *(f"/spaces/{{space}}{path}" for path in in_a_space),
         "/spaces",
         "/spaces/{name}",
+        "/admin/model",
         "/attributes",
         "/hf/zero-shot-image-classification",
         "/v2",

@@ -14,6 +14,7 @@ import pytest
 from app.fetch.fetcher import PhotoFetcher
 from app.fetch.targets import Rules
 from app.main import create_app
+from app.model_swap import ModelSwap
 from app.settings import Settings
 from tests.app.fetch.photo_server import PhotoServer, answer, redirect, serving
 from tests.app.fetch.test_fetcher import loopback, names
@@ -62,7 +63,7 @@ def with_fetching(bundle: Path, folder: Path, story: Story) -> None:
             fetcher = PhotoFetcher(
                 Rules(ports=(80, server.port)), most=MOST, seconds=20, allowed=loopback, resolve=names(["127.0.0.1"])
             )
-            app.state.service = dataclasses.replace(app.state.service, fetcher=fetcher)
+            app.state.models = ModelSwap(dataclasses.replace(app.state.models.service, fetcher=fetcher))
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
                 await story(client, server)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 
-from app.engine.image_states import ImageState, MemoryImageStates, SharedImageStates
+from app.engine.image_states import ImageState, MemoryImageStates, OfOtherModel, SharedImageStates, Shelved
 from app.engine.labelled import Labelled
 from app.engine.labelled_sqlite import SqliteLabelledPhotos
 from app.engine.photo_file import PhotoFile
@@ -43,18 +43,18 @@ def test_memory_forgets_by_age_and_by_number() -> None:
     asyncio.run(main())
 
 
-def through(shelf: RedisShelf | SqliteShelf, metrics: Metrics | None = None) -> SharedImageStates:
+def through(shelf: RedisShelf | SqliteShelf, metrics: Metrics | None = None, model: str = "m") -> SharedImageStates:
     memory = MemoryImageStates(ttl=60, capacity=10)
-    return SharedImageStates(shelf=shelf, memory=memory, metrics=metrics or Metrics())
+    return SharedImageStates(model=model, shelf=shelf, memory=memory, metrics=metrics or Metrics())
 
 
-def in_redis(client: Redis, model_id: str = "m") -> RedisShelf:
-    return RedisShelf(client=client, ttl=60, model_id=model_id)
+def in_redis(client: Redis) -> RedisShelf:
+    return RedisShelf(client=client, ttl=60)
 
 
-def in_file(path: Path, *, model_id: str = "m", ttl: int = 60, capacity: int = 5, timeout: float = 1.0) -> SqliteShelf:
+def in_file(path: Path, *, ttl: int = 60, capacity: int = 5, timeout: float = 1.0) -> SqliteShelf:
     file = PhotoFile(path, timeout=timeout, durable=False)
-    return SqliteShelf(file, ttl=ttl, capacity=capacity, model_id=model_id)
+    return SqliteShelf(file, ttl=ttl, capacity=capacity)
 
 
 def errors(metrics: Metrics) -> float | None:
@@ -66,16 +66,17 @@ def test_another_process_can_explain(kind: str, tmp_path: Path, request: pytest.
     async def main() -> None:
         if kind == "redis":
             client = connect(request.getfixturevalue("redis_server").url, timeout=1.0)
-            one, two, other_model = (through(in_redis(client, model)) for model in ("m", "m", "n"))
+            one, two, other_model = (through(in_redis(client), model=model) for model in "mmn")
         else:
             path = tmp_path / "photos.sqlite"
-            one, two, other_model = (through(in_file(path, model_id=model)) for model in ("m", "m", "n"))
+            one, two, other_model = (through(in_file(path), model=model) for model in "mmn")
         image_id = await one.keep(state(7))
         found = await two.find(image_id)
         assert found is not None
         assert found.v.tolist() == [7, 0.5]
         assert found.state.tolist() == [1, 2, 7]
-        assert await other_model.find(image_id) is None
+        with pytest.raises(OfOtherModel, match="is of model m; n answers now"):
+            await other_model.find(image_id)
         assert await two.find("other") is None
         if kind == "redis":
             assert 0 < await client.ttl(in_redis(client).key(image_id)) <= 60
@@ -92,15 +93,15 @@ def test_the_file_forgets_by_age_and_by_number(tmp_path: Path) -> None:
         path = tmp_path / "photos.sqlite"
         shelves = [in_file(path), in_file(path)]
         for number in range(8):  # by turns
-            await shelves[number % 2].put(f"p{number}", bytes([number]))
+            await shelves[number % 2].put(f"p{number}", Shelved("m", bytes([number])))
         held = [await shelves[0].get(f"p{number}") for number in range(8)]
-        assert held == [None, None, None, *(bytes([number]) for number in range(3, 8))]
+        assert held == [None, None, None, *(Shelved("m", bytes([number])) for number in range(3, 8))]
         brief = in_file(path, ttl=1)
-        await brief.put("brief", b"x")
-        assert await shelves[0].get("brief") == b"x"
+        await brief.put("brief", Shelved("m", b"x"))
+        assert await shelves[0].get("brief") == Shelved("m", b"x")
         time.sleep(1.1)
         assert await shelves[0].get("brief") is None
-        await brief.put("next", b"y")
+        await brief.put("next", Shelved("m", b"y"))
         db = sqlite3.connect(path)
         assert [row[0] for row in db.execute("SELECT image_id FROM states ORDER BY number")] == [
             "p5",
