@@ -11,12 +11,13 @@ import ctypes
 import dataclasses
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app.registry.snapshot import Snapshot
 from app.registry.store import StoreError, now
 from app.served_model import ServedModel, open_model
 from app.service import Service
@@ -53,6 +54,36 @@ class ModelName:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CarriedSpace:
+    """What became of the registered classes of a class space.
+
+    Attributes:
+        kept: candidates as they were, since the new bundle has the attributes they were described for.
+        re_embedded: candidates with degrees made anew for the new bundle's attributes.
+        left_out: id and reason of those that are no candidates; the store keeps them.
+        gamma: γ that the space sets itself, chosen for another model; None where it sets none.
+    """
+
+    space: str
+    kept: int
+    re_embedded: int
+    left_out: Mapping[str, str]
+    gamma: float | None
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> CarriedSpace:
+        """That of a snapshot of the new bundle."""
+        carried = snapshot.carried()
+        return cls(
+            space=snapshot.space,
+            kept=len(snapshot.records) - carried,
+            re_embedded=carried,
+            left_out={name: left.reason for name, left in snapshot.left_out.items()},
+            gamma=snapshot.gamma,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Swap:
     """One attempt.
 
@@ -61,6 +92,7 @@ class Swap:
         at: when it began, ISO 8601, UTC.
         seconds: from then until the new model answered, or was refused.
         before, now: what answered before it and after it; equal when it was refused, or the bundle is the same.
+        spaces: the class spaces that were in use, for a swap that succeeded; others are read when they are.
         refused: why it was; None for one that succeeded.
     """
 
@@ -70,6 +102,7 @@ class Swap:
     seconds: float
     before: ModelName
     now: ModelName
+    spaces: tuple[CarriedSpace, ...] = ()
     refused: str | None = None
 
 
@@ -134,9 +167,9 @@ class ModelSwap:
 
     async def _attempt(self, folder: Path, name: str, asked_by: AskedBy) -> Swap:
         began, start, before = now(), time.perf_counter(), ModelName.of(self._service.model)
-        refused = None
+        refused, spaces = None, tuple[CarriedSpace, ...]()
         try:
-            await self._replace(folder)
+            spaces = await self._replace(folder)
         except Exception as error:  # whatever a bundle does, the old one goes on and the reason is told
             refused = str(error).replace(f"{folder}/", f"{name}/").replace(str(folder), name)
             refused = refused if isinstance(error, StoreError | RuntimeError) else f"{type(error).__name__}: {refused}"
@@ -147,12 +180,22 @@ class ModelSwap:
         if not refused:
             log.warning("bundle %s (%s) answers in place of %s after %.2f s", name, after.id, before.id, seconds)
         self.last = Swap(
-            bundle=name, asked_by=asked_by, at=began, seconds=seconds, before=before, now=after, refused=refused
+            bundle=name,
+            asked_by=asked_by,
+            at=began,
+            seconds=seconds,
+            before=before,
+            now=after,
+            spaces=spaces,
+            refused=refused,
         )
         return self.last
 
-    async def _replace(self, folder: Path) -> None:
-        """Raises whatever opening or starting the new model raises; then nothing has changed."""
+    async def _replace(self, folder: Path) -> tuple[CarriedSpace, ...]:
+        """What became of the classes.
+
+        Raises whatever opening or starting the new model raises; then nothing has changed.
+        """
         service = self._service
         old, new = (
             service.model,
@@ -166,9 +209,11 @@ class ModelSwap:
             ),
         )
         try:
+            await new.follower.begin_with(old.follower)
             await new.start()
+            await new.follower.catch_up()  # what takes long
             old.successor = new  # a write that ends from now on is shown by both
-            await new.follower.take_up(old.follower.spaces)
+            spaces = [CarriedSpace.of(snapshot) for snapshot in await new.follower.catch_up()]
         except BaseException:
             old.successor, new.stake.whole_process = None, False
             await new.stop()
@@ -178,6 +223,7 @@ class ModelSwap:
         task = asyncio.create_task(_let_go(old), name="model-leaving")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
+        return tuple(spaces)
 
 
 async def _let_go(model: ServedModel) -> None:

@@ -26,6 +26,7 @@ from app.engine.state_shelves import SqliteShelf
 from app.engine.supervision import black_canary
 from app.metrics import Metrics
 from app.observability.score_drift import ScoreDrift
+from app.registry.carrier import Carrier
 from app.registry.follower import Follower
 from app.registry.opening import open_copies
 from app.registry.snapshot import SeenClasses, schema_fingerprint
@@ -67,6 +68,7 @@ class ServedModel:
     encoder: Encoder
     interpreter: TextInterpreter
     schema_id: str
+    carrier: Carrier
     follower: Follower
     photos: PhotoReader
     inference: Inference
@@ -129,20 +131,22 @@ def open_model(
     start = time.perf_counter()
     bundle = open_bundle(folder, execution=execution_of(settings))
     log.info("bundle %s opened in %.2f s", bundle.model_id, time.perf_counter() - start)
-    encoder, stake = Encoder(bundle), Stake()
-    seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_fingerprint(bundle.schema))
+    encoder, interpreter, stake = Encoder(bundle), TextInterpreter(bundle), Stake()
+    carrier, schema_id = Carrier(interpreter, bundle), schema_fingerprint(bundle.schema)
+    seen = SeenClasses(classes=bundle.classes, degrees=bundle.degrees, schema=schema_id, carrier=carrier)
     return ServedModel(
         bundle=bundle,
         encoder=encoder,
         stake=stake,
-        interpreter=TextInterpreter(bundle),
-        schema_id=seen.schema,
+        interpreter=interpreter,
+        schema_id=schema_id,
+        carrier=carrier,
         follower=Follower(
             store=store,
             seen=seen,
             poll_seconds=settings.poll_seconds,
             max_spaces=settings.max_spaces,
-            copies=open_copies(settings),
+            copies=open_copies(settings, schema_id),
             observe_lag=metrics.registry_lag.observe,
         ),
         photos=PhotoReader(

@@ -47,12 +47,16 @@ class Interpretation(Answer):
 
 
 class ClassSummary(Answer):
-    """One class of a class space. `kind` says how it was described: bundle, vector, mapping or prompt."""
+    """One class of a class space. `kind` says how it was described: bundle, vector, mapping or prompt.
+
+    `left_out` says why it is no candidate: it was described for attributes that the model does not have.
+    """
 
     id: str
     label: str
     seen: bool
     kind: str
+    left_out: str | None = None
 
 
 class ClassPage(Answer):

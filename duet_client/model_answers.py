@@ -93,6 +93,24 @@ class BundleName(Answer):
     checksum: str
 
 
+class LeftOutClass(Answer):
+    """A registered class that the new bundle cannot tell; the store keeps it."""
+
+    class_id: str
+    reason: str
+
+
+class CarriedClasses(Answer):
+    """What became of the registered classes of a class space; `reasons` are those of the first hundred left out."""
+
+    space: str
+    kept: int
+    re_embedded: int
+    left_out: int
+    reasons: list[LeftOutClass]
+    gamma: float | None
+
+
 class SwappedModel(Answer):
     """The new bundle answers, since `seconds` after it was asked for."""
 
@@ -100,6 +118,7 @@ class SwappedModel(Answer):
     before: BundleName
     now: BundleName
     seconds: float
+    spaces: list[CarriedClasses]
 
 
 class SwapAttempt(Answer):

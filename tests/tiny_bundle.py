@@ -33,6 +33,13 @@ SCHEMA = AttributeSchema.from_pairs(
     + [("wing pattern", name) for name in ("solid", "spotted", "striped")]
 )
 """A = 12 attributes in 4 prompt sets."""
+OTHER_SCHEMA = AttributeSchema.from_pairs(
+    [("tail shape", name) for name in ("forked", "round", "pointed")]
+    + [("size", name) for name in ("small", "medium", "large")]
+    + [("crown color", name) for name in COLOURS]
+    + [("wing color", name) for name in COLOURS]
+)
+"""Attributes of another model: in another order, without wing patterns, with shapes of the tail."""
 
 SEEN: dict[str, dict[str, float]] = {
     "red-bird": {"wing color: red": 1, "crown color: red": 1, "size: small": 0.4, "wing pattern: solid": 0.4},
@@ -68,17 +75,19 @@ CALIBRATION: dict[str, Any] = {
 }
 _SYNONYMS = {"crimson": "red", "sanguine": "red", "azure": "blue", "emerald": "green", "tiny": "small"}
 _FILLERS = ("a", "an", "the", "with", "and", "bird", "is", "of", "has")
-_WORDS = sorted({word for attribute in SCHEMA.attributes for word in attribute.phrase.split()} | set(_SYNONYMS))
+_PHRASES = [attribute.phrase for schema in (SCHEMA, OTHER_SCHEMA) for attribute in schema.attributes]
+_WORDS = sorted({word for phrase in _PHRASES for word in phrase.split()} | set(_SYNONYMS))
 _VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_FILLERS, *_WORDS)
 
 
-def degrees(given: dict[str, float]) -> NDArray[np.float32]:
-    """(A,) degrees of a class from a mapping of keys; what is not given is 0."""
-    values = np.zeros(len(SCHEMA), dtype=np.float32)
+def degrees(given: dict[str, float], schema: AttributeSchema = SCHEMA) -> NDArray[np.float32]:
+    """(A,) degrees of a class from a mapping of keys; what is not given is 0, what the schema lacks is left out."""
+    values = np.zeros(len(schema), dtype=np.float32)
     for key, value in given.items():
-        row = SCHEMA.find(key)
-        assert row is not None, key
-        values[row] = value
+        row = schema.find(key)
+        assert row is not None or SCHEMA.find(key) is not None, key
+        if row is not None:
+            values[row] = value
     return values
 
 
@@ -96,30 +105,40 @@ def picture_bytes(crown: str, wing: str | None = None, side: int = 48, kind: str
     return buffer.getvalue()
 
 
-def write_tiny_bundle(folder: Path, *, model_id: str = "tiny", bias: float = 0.2, gamma: float = 0.1) -> Path:
+def write_tiny_bundle(
+    folder: Path,
+    *,
+    model_id: str = "tiny",
+    bias: float = 0.2,
+    gamma: float = 0.1,
+    schema: AttributeSchema = SCHEMA,
+    seen: dict[str, dict[str, float]] = SEEN,
+) -> Path:
     """Write the bundle into `folder` (made when missing) and return it.
 
     Args:
-        bias: what v is of sizes and patterns: with another one every photo has other scores.
+        bias: what v is of all that is no colour: with another one every photo has other scores.
+        schema: SCHEMA, or another one of four prompt sets with three attributes each.
+        seen: degrees of the seen classes by id.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    v_of_black = np.array([0.0] * 6 + [bias] * 6, dtype=np.float32)  # (A,) nothing is known of size and pattern
-    onnx.save(_vision(v_of_black), folder / "vision.onnx")
-    onnx.save(_grounding(), folder / "grounding.onnx")
+    v_of_black = np.array([bias * ("color" not in key) for key in schema.keys], dtype=np.float32)  # (A,)
+    onnx.save(_vision(schema, v_of_black), folder / "vision.onnx")
+    onnx.save(_grounding(schema), folder / "grounding.onnx")
     onnx.save(_text(), folder / "text.onnx")
     _tokenizer().save(str(folder / "tokenizer.json"))
     (folder / "calibration.json").write_text(json.dumps(CALIBRATION | {"gamma": gamma}, indent=1))
-    table = np.stack([degrees(given) for given in SEEN.values()])
+    table = np.stack([degrees(given, schema) for given in seen.values()])
     np.savez(
         folder / "classes.npz",
-        ids=np.array(list(SEEN)),
-        labels=np.array([name.replace("-", " ").title() for name in SEEN]),
+        ids=np.array(list(seen)),
+        labels=np.array([name.replace("-", " ").title() for name in seen]),
         degrees=table,
         z=unit_rows(table),
-        attribute_embeddings=_attribute_embeddings().astype(np.float16),
+        attribute_embeddings=_attribute_embeddings(schema).astype(np.float16),
     )
-    _write_golden(folder, v_of_black)
-    write_manifest(folder, model_id=model_id)
+    _write_golden(folder, schema, v_of_black)
+    write_manifest(folder, model_id=model_id, schema=schema.to_json())
     return folder
 
 
@@ -145,7 +164,7 @@ def write_manifest(folder: Path, **changes: Any) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest | changes, indent=1))
 
 
-def _write_golden(folder: Path, v_of_black: NDArray[np.float32]) -> None:
+def _write_golden(folder: Path, schema: AttributeSchema, v_of_black: NDArray[np.float32]) -> None:
     """A colourful picture with its expected v and state, computed here in numpy, not by ONNX Runtime."""
     ramp = np.linspace(0, 255, 48).astype(np.uint8)
     red, green = np.meshgrid(ramp, ramp)
@@ -155,16 +174,16 @@ def _write_golden(folder: Path, v_of_black: NDArray[np.float32]) -> None:
     half = PREPROCESSING.size // 2
     means = np.concatenate([pixels[:, :half].mean(axis=(1, 2)), pixels[:, half:].mean(axis=(1, 2))])  # (6,)
     state = ((means + 1) / 2).astype(np.float32)
-    v = state @ _head() + v_of_black
+    v = state @ _head(schema) + v_of_black
     np.savez(folder / "golden.npz", pixels_sha256=np.array(pixels_sha256(pixels)), v=v, state=state)
 
 
-def _head() -> NDArray[np.float32]:
+def _head(schema: AttributeSchema) -> NDArray[np.float32]:
     """(D=6, A) from the state (crown red, green, blue, wing red, green, blue) to the attributes."""
-    weights = np.zeros((6, len(SCHEMA)), dtype=np.float32)
+    weights = np.zeros((6, len(schema)), dtype=np.float32)
     for channel, colour in enumerate(("red", "green", "blue")):
-        weights[channel, SCHEMA.keys.index(f"crown color: {colour}")] = 1
-        weights[channel + 3, SCHEMA.keys.index(f"wing color: {colour}")] = 1
+        weights[channel, schema.keys.index(f"crown color: {colour}")] = 1
+        weights[channel + 3, schema.keys.index(f"wing color: {colour}")] = 1
     return weights
 
 
@@ -176,7 +195,7 @@ def _model(nodes: list[Any], inputs: list[Any], outputs: list[Any], **constants:
     return model
 
 
-def _vision(v_of_black: NDArray[np.float32]) -> Any:
+def _vision(schema: AttributeSchema, v_of_black: NDArray[np.float32]) -> Any:
     side, half = PREPROCESSING.size, PREPROCESSING.size // 2
     nodes = [
         helper.make_node("Slice", ["pixels", "top", "middle", "rows"], ["upper"]),
@@ -192,7 +211,7 @@ def _vision(v_of_black: NDArray[np.float32]) -> Any:
         nodes,
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["B", 3, side, side])],
         [
-            helper.make_tensor_value_info("v", TensorProto.FLOAT, ["B", len(SCHEMA)]),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, ["B", len(schema)]),
             helper.make_tensor_value_info("state", TensorProto.FLOAT, ["B", 6]),
         ],
         top=np.array([0]),
@@ -200,12 +219,12 @@ def _vision(v_of_black: NDArray[np.float32]) -> Any:
         bottom=np.array([side]),
         rows=np.array([2]),
         half=np.array(0.5, dtype=np.float32),
-        head=_head(),
+        head=_head(schema),
         bias=v_of_black,
     )
 
 
-def _grounding() -> Any:
+def _grounding(schema: AttributeSchema) -> Any:
     nodes = [
         helper.make_node("MatMul", ["state", "weights"], ["logits"]),
         helper.make_node("Reshape", ["logits", "by_set"], ["sets"]),
@@ -216,11 +235,11 @@ def _grounding() -> Any:
     return _model(
         nodes,
         [helper.make_tensor_value_info("state", TensorProto.FLOAT, ["B", 6])],
-        [helper.make_tensor_value_info("attribute_scores", TensorProto.FLOAT, ["B", len(SCHEMA)])],
-        weights=_head() * 4,
+        [helper.make_tensor_value_info("attribute_scores", TensorProto.FLOAT, ["B", len(schema)])],
+        weights=_head(schema) * 4,
         by_set=np.array([-1, 4, 3]),  # every prompt set of the tiny schema has three attributes
-        flat=np.array([-1, len(SCHEMA)]),
-        weight=np.ones(len(SCHEMA), dtype=np.float32),
+        flat=np.array([-1, len(schema)]),
+        weight=np.ones(len(schema), dtype=np.float32),
     )
 
 
@@ -238,10 +257,10 @@ def _word_embeddings() -> NDArray[np.float32]:
     return table
 
 
-def _attribute_embeddings() -> NDArray[np.float32]:
+def _attribute_embeddings(schema: AttributeSchema) -> NDArray[np.float32]:
     """(A, E) unit rows: the sum of the word embeddings of each phrase."""
     words, table = list(_VOCABULARY), _word_embeddings()
-    sums = [sum(table[words.index(word)] for word in attribute.phrase.split()) for attribute in SCHEMA.attributes]
+    sums = [sum(table[words.index(word)] for word in attribute.phrase.split()) for attribute in schema.attributes]
     return unit_rows(np.stack([np.asarray(total, dtype=np.float32) for total in sums]))
 
 

@@ -12,12 +12,13 @@ from app.api.answers import Answer
 from app.api.bodies import json_body, read_json
 from app.api.deps import TheModels
 from app.bundle_names import NAME, NoSuchBundle, bundle_named
-from app.model_swap import ModelName, ModelSwap, Swap, SwapBusy, SwapRefused
+from app.model_swap import CarriedSpace, ModelName, ModelSwap, Swap, SwapBusy, SwapRefused
 from app.problems import Problem, from_errors, retry_after
 
 router = APIRouter(prefix="/admin", tags=["Operation"])
 
 BUSY_RETRY_SECONDS = 5
+REASONS_SHOWN = 100
 
 
 class WantedModel(BaseModel):
@@ -37,6 +38,24 @@ class BundleName(Answer):
     checksum: str = Field(description="sha256 of its manifest, which holds that of every other file.")
 
 
+class LeftOutClass(Answer):
+    """A registered class that the new bundle cannot tell; the store keeps it."""
+
+    class_id: str
+    reason: str
+
+
+class CarriedClasses(Answer):
+    """What became of the registered classes of a class space."""
+
+    space: str
+    kept: int = Field(description="As they were: the new bundle has the same attributes.")
+    re_embedded: int = Field(description="Described for other attributes, and expressed in the new ones.")
+    left_out: int = Field(description="No candidates: the new attributes cannot express them, or they are seen now.")
+    reasons: list[LeftOutClass] = Field(description="The first hundred left out; GET /classes?left_out=true has all.")
+    gamma: float | None = Field(description="γ that the space sets itself: it was chosen for the model before.")
+
+
 class SwappedModel(Answer):
     """The new bundle answers."""
 
@@ -44,6 +63,7 @@ class SwappedModel(Answer):
     before: BundleName
     now: BundleName
     seconds: float = Field(description="From the request until the new model answered; the old one did meanwhile.")
+    spaces: list[CarriedClasses] = Field(description="The class spaces in use; others follow when they are used.")
 
 
 class SwapAttempt(Answer):
@@ -82,7 +102,13 @@ async def swap_model(request: Request, models: TheModels) -> SwappedModel:
     except SwapRefused as error:
         serves = models.service.bundle.model_id
         raise Problem("bundle-refused", f"{error}. {serves} goes on.", {"got": wanted.bundle}) from None
-    return SwappedModel(bundle=done.bundle, before=_named(done.before), now=_named(done.now), seconds=done.seconds)
+    return SwappedModel(
+        bundle=done.bundle,
+        before=_named(done.before),
+        now=_named(done.now),
+        seconds=done.seconds,
+        spaces=[_carried(space) for space in done.spaces],
+    )
 
 
 def last_attempt(models: ModelSwap) -> SwapAttempt | None:
@@ -99,6 +125,18 @@ def last_attempt(models: ModelSwap) -> SwapAttempt | None:
         reason=last.refused,
         before=_named(last.before),
         now=_named(last.now),
+    )
+
+
+def _carried(space: CarriedSpace) -> CarriedClasses:
+    shown = list(space.left_out.items())[:REASONS_SHOWN]
+    return CarriedClasses(
+        space=space.space,
+        kept=space.kept,
+        re_embedded=space.re_embedded,
+        left_out=len(space.left_out),
+        reasons=[LeftOutClass(class_id=class_id, reason=reason) for class_id, reason in shown],
+        gamma=space.gamma,
     )
 
 

@@ -203,6 +203,7 @@ class ClassSummary(Answer):
     label: str
     seen: bool
     kind: ClassKind = Field(description="How it was described: by the bundle, a vector, a mapping or a prompt.")
+    left_out: str | None = Field(default=None, description="Why it is no candidate; null for one that is.")
 
 
 class ClassList(Answer):

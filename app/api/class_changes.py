@@ -112,6 +112,9 @@ async def change_class(
         expected(request, current)
         interpretation: Interpretation | None = None
         if seen is not None:
+            if _registered(current):
+                told = f"{class_id!r} is a seen class; a class registered before the bundle knew it lies under its id."
+                raise Problem("class-is-seen", f"{told} DELETE that one first.", {"got": class_id})
             record = _seen_record(class_id, asked, current, service)
         elif current is None:
             raise missing(class_id, space)
@@ -140,7 +143,7 @@ async def delete_class(
 ) -> DeletedClass:
     """Delete a registered class. Seen classes belong to the bundle and stay; PATCH hides them."""
     check_is_class(class_id, space)
-    if service.bundle.classes.row(class_id) is not None:
+    if service.bundle.classes.row(class_id) is not None and not _registered(await service.store.get(space, class_id)):
         raise Problem("class-is-seen", f"{class_id!r} is a seen class of the bundle and stays.", {"got": class_id})
     expect = PRESENT
     if "if-match" in request.headers:
@@ -155,6 +158,11 @@ async def delete_class(
         raise (missing(class_id, space) if now is None else precondition_failed("The condition", now)) from None
     response.headers.update(revision_header(written.revision))
     return DeletedClass(id=class_id, revision=written.revision)
+
+
+def _registered(record: ClassRecord | None) -> bool:
+    """Whether it was described by a client; the bundle may have learned its class since."""
+    return record is not None and record.kind != "seen"
 
 
 def _patched(

@@ -16,7 +16,7 @@ from app.api.descriptions import Described, NewClass, describe
 from app.api.writing import etag, near_duplicates, shown_kind, write, write_headers
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
-from app.registry.snapshot import Snapshot
+from app.registry.snapshot import LeftOut, Snapshot
 from app.registry.store import ABSENT, Act, Put, WriteConflict
 from app.service import Service
 
@@ -29,6 +29,7 @@ class Wanted:
 
     seen: bool | None
     hidden: bool
+    left_out: bool
     text: str
 
     def named(self, class_id: str, label: str) -> bool:
@@ -84,7 +85,7 @@ async def _dry_run(
 ) -> Response:
     """What registering would answer, refusals included, from the snapshot; the store is not asked."""
     snapshot = await snapshot_of(service, space, response)
-    if described.record.id in snapshot.records:
+    if described.record.id in snapshot.records or described.record.id in snapshot.left_out:
         detail = f"Space {space!r} already has a class {described.record.id!r}; registering it would be refused."
         raise Problem("class-exists", detail, {"got": described.record.id})
     answer = _answer(described, similar, version=0, revision=snapshot.revision)
@@ -114,6 +115,9 @@ async def list_classes(
     service: TheService,
     seen: Annotated[bool | None, Query(description="Only seen, or only unseen classes.")] = None,
     hidden: Annotated[bool, Query(description="Instead, the seen classes that this space hides.")] = False,
+    left_out: Annotated[
+        bool, Query(description="Instead, the registered classes that this model's attributes cannot express.")
+    ] = False,
     q: Annotated[
         str, Query(max_length=120, description="Only classes with this in their label or id; upper case or not.")
     ] = "",
@@ -124,7 +128,8 @@ async def list_classes(
 ) -> ClassList:
     """The classes of a class space, the bundle's seen ones first, then the registered ones as they were last stored."""
     snapshot = await snapshot_of(service, space, response, moment)
-    page, total = await asyncio.to_thread(_page, snapshot, Wanted(seen, hidden, q.strip().casefold()), offset, limit)
+    wanted = Wanted(seen, hidden, left_out, q.strip().casefold())
+    page, total = await asyncio.to_thread(_page, snapshot, wanted, offset, limit)
     return ClassList(classes=page, total=total, revision=snapshot.revision)
 
 
@@ -175,6 +180,10 @@ def _page(snapshot: Snapshot, wanted: Wanted, offset: int, limit: int) -> tuple[
         found = [_hidden(snapshot, name) for name in left_out]
         found = [summary for summary in found if wanted.named(summary.id, summary.label)]
         return found[offset : offset + limit], len(found)
+    if wanted.left_out:
+        found = [_left(name, left) for name, left in snapshot.left_out.items()]
+        found = [summary for summary in found if wanted.named(summary.id, summary.label)]
+        return found[offset : offset + limit], len(found)
     count_seen = len(classes) - len(snapshot.records)
     rows: Sequence[int] = range(len(classes))
     if wanted.seen is not None:
@@ -188,6 +197,11 @@ def _summary(snapshot: Snapshot, row: int) -> ClassSummary:
     class_id = snapshot.classes.class_id(row)
     record = snapshot.records.get(class_id)
     return ClassSummary(id=class_id, label=snapshot.classes.label(row), seen=record is None, kind=shown_kind(record))
+
+
+def _left(class_id: str, left: LeftOut) -> ClassSummary:
+    kind = shown_kind(left.record)
+    return ClassSummary(id=class_id, label=left.record.label, seen=False, kind=kind, left_out=left.reason)
 
 
 def _hidden(snapshot: Snapshot, class_id: str) -> ClassSummary:

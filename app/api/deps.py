@@ -113,13 +113,15 @@ def class_row(service: Service, snapshot: Snapshot, class_id: str) -> int:
     """Row of a class. Raises Problem class-not-found, which names the revision looked at."""
     row = snapshot.classes.row(class_id)
     if row is None:
-        raise missing(class_id, snapshot.space, registry_headers(service, snapshot))
+        left = snapshot.left_out.get(class_id)
+        why = "" if left is None else f" among the candidates of {service.bundle.model_id}: {left.reason}"
+        raise missing(class_id, snapshot.space, registry_headers(service, snapshot), why)
     return row
 
 
-def missing(class_id: str, space: str, headers: Mapping[str, str] | None = None) -> Problem:
+def missing(class_id: str, space: str, headers: Mapping[str, str] | None = None, why: str = "") -> Problem:
     """No such class."""
-    detail = f"Space {space!r} has no class {class_id[:80]!r}."
+    detail = f"Space {space!r} has no class {class_id[:80]!r}{why}."
     return Problem("class-not-found", detail, {"got": class_id[:80]}, headers or {})
 
 

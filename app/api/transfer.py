@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import dataclasses
 import io
 import json
 import tempfile
@@ -26,6 +27,7 @@ from app.registry.snapshot import Snapshot, empty_snapshot
 from app.registry.store import ABSENT, ANY, Act, ClassRecord, Head, Put, StoreError, WriteConflict
 from app.service import Service
 from duet_core.runtime import class_vector
+from duet_core.runtime.carrying import CannotCarry
 
 router = APIRouter(tags=["Classes"])
 
@@ -117,7 +119,8 @@ async def export_classes(
     name = f"{space}-{head.revision}.{format}"
     headers = revision_header(head.revision) | {"Content-Disposition": f'attachment; filename="{name}"'}
     records = [record for record in records if record.kind != "settings"]  # of the space, not of a class
-    rows = _csv_rows(records, service) if format == "csv" else _json_rows(records)
+    await service.follower.schemas.learn(records)
+    rows = _csv_rows(records, service) if format == "csv" else _json_rows(records, service)
     return StreamingResponse(_in_threads(rows), media_type=MEDIA[format], headers=headers)
 
 
@@ -162,8 +165,24 @@ async def _in_threads(rows: Iterator[str]) -> AsyncIterator[str]:
         yield part
 
 
-def _json_rows(records: Sequence[ClassRecord]) -> Iterator[str]:
-    for record in records:
+def _expressed(record: ClassRecord, service: Service) -> ClassRecord | None:
+    """The record with degrees for the attributes of the model; None where they cannot express it."""
+    if record.kind == "seen" or record.schema == service.schema_id:
+        return record
+    try:
+        degrees = service.model.carrier.degrees(record).astype("<f4").tobytes()
+    except CannotCarry:
+        return None
+    return dataclasses.replace(record, degrees=degrees)
+
+
+def _json_rows(records: Sequence[ClassRecord], service: Service) -> Iterator[str]:
+    for stored in records:
+        record = _expressed(stored, service)
+        if record is None:  # in words: an import names what it does not know of them
+            words = service.model.carrier.described(stored)
+            yield json.dumps({"id": stored.id, "label": stored.label} | words, ensure_ascii=False) + "\n"
+            continue
         row: dict[str, Any] = {"id": record.id, "label": record.label, "kind": record.kind}
         if record.kind == "seen":
             yield json.dumps(row | {"hidden": record.detail.get("hidden", False)}, ensure_ascii=False) + "\n"
@@ -179,7 +198,9 @@ def _csv_rows(records: Sequence[ClassRecord], service: Service) -> Iterator[str]
     columns = [name for name in FIELDS if name not in ("prompt", "ttl_seconds")]
     keys = service.bundle.schema.keys
     yield _csv_row([*columns, *keys])
-    for record in records:
+    for stored in records:
+        nothing = dataclasses.replace(stored, degrees=bytes(4 * len(keys)))  # an import refuses the row and names it
+        record = _expressed(stored, service) or nothing
         seen = record.kind == "seen"
         hidden = "true" if seen and record.detail.get("hidden") else ""
         expires = "" if record.expires_at is None else repr(record.expires_at)

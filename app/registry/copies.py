@@ -23,12 +23,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 from app.registry.blocks import RecordBlock, RecordView, block_of
-from app.registry.snapshot import SeenClasses, Snapshot
+from app.registry.snapshot import LeftOut, SeenClasses, Snapshot
 from app.registry.store import ClassRecord, Head
 
 log = logging.getLogger("duet.registry")
 
-FORMAT = 1
+FORMAT = 2
 FIELDS = tuple(field.name for field in dataclasses.fields(ClassRecord) if field.name != "degrees")
 
 
@@ -54,7 +54,7 @@ class Copies:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # several processes of one machine may share the folder
-            if not self._has(folder, snapshot.head):
+            if not self._has(folder, snapshot):
                 self._save(folder, snapshot)
 
     def _save(self, folder: Path, snapshot: Snapshot) -> None:
@@ -68,6 +68,7 @@ class Copies:
         told = {
             "format": FORMAT,
             "schema": snapshot.seen.schema,
+            "bundle": _bundle_of(snapshot),
             "epoch": snapshot.head.epoch,
             "revision": snapshot.revision,
             "token": snapshot.head.token,
@@ -75,6 +76,7 @@ class Copies:
             "seen_changes": [_values(record) for record in snapshot.seen_changes.values()],
             "expiring": dict(snapshot.expiring),
             "settings": snapshot.settings and _values(snapshot.settings),
+            "left_out": [[_values(left.record), left.reason] for left in snapshot.left_out.values()],
         }
         _replace(folder / "copy.json", json.dumps(told).encode())
         named = {block["file"] for block in blocks}
@@ -94,8 +96,9 @@ class Copies:
         try:
             confirmed_at = (folder / "copy.json").stat().st_mtime
             told = json.loads((folder / "copy.json").read_bytes())
-            if told["format"] != FORMAT or told["schema"] != seen.schema:
-                log.warning("space %s: the copy on disk is of another format or attribute schema; left aside", space)
+            own = ("", seen.carrier.bundle if seen.carrier else "")
+            if told["format"] != FORMAT or told["schema"] != seen.schema or told["bundle"] not in own:
+                log.warning("space %s: the copy on disk is of another format, schema or bundle; left aside", space)
                 return None
             views = []
             for entry in told["blocks"]:
@@ -111,6 +114,7 @@ class Copies:
                 seen=seen,
                 expiring={name: (at, revision) for name, (at, revision) in told["expiring"].items()},
                 settings=settings and _record(settings),
+                left_out={left[0][0]: LeftOut(_record(left[0]), left[1]) for left in told["left_out"]},
             )
             return Copy(snapshot, confirmed_at)
         except FileNotFoundError:
@@ -119,11 +123,13 @@ class Copies:
             log.warning("space %s: the copy on disk cannot be read (%s); left aside", space, error)
             return None
 
-    def _has(self, folder: Path, head: Head) -> bool:
+    def _has(self, folder: Path, snapshot: Snapshot) -> bool:
         """Whether another process has copied this revision."""
         try:
             told = json.loads((folder / "copy.json").read_bytes())
-            return Head(told["epoch"], told["revision"], told["token"]) == head
+            wanted = (FORMAT, snapshot.seen.schema, _bundle_of(snapshot))
+            same = (told["format"], told["schema"], told["bundle"]) == wanted
+            return same and Head(told["epoch"], told["revision"], told["token"]) == snapshot.head
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -146,6 +152,12 @@ class Copies:
         block = block_of(records, z, norms)
         self._files[block] = name
         return block
+
+
+def _bundle_of(snapshot: Snapshot) -> str:
+    """The bundle that alone can use a copy, since classes in it were carried over or left out; "" for any."""
+    carrier = snapshot.seen.carrier
+    return carrier.bundle if carrier and (snapshot.left_out or snapshot.carried()) else ""
 
 
 def _values(record: ClassRecord) -> list[Any]:

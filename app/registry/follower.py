@@ -15,6 +15,7 @@ from typing import NamedTuple
 from app.observability.spans import stage
 from app.registry.copies import Copies
 from app.registry.reading import TRIES, read_since
+from app.registry.schemas import SharedSchemas
 from app.registry.snapshot import SeenClasses, Snapshot, empty_snapshot
 from app.registry.store import (
     Act,
@@ -109,6 +110,7 @@ class Follower:
         self._views: OrderedDict[str, _View] = OrderedDict({DEFAULT_SPACE: _View()})
         self._past: OrderedDict[tuple[str, Head], Snapshot] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
+        self.schemas = SharedSchemas(store, seen)
 
     async def start(self) -> None:
         """Load the default space and follow. A store that is away is waited for; one that refuses is an error.
@@ -123,24 +125,31 @@ class Follower:
 
     async def stop(self) -> None:
         """Stop following; what has changed since is copied to disk."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []  # how they end holds frames of ours, and so the bundle
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
             await self._copy()
+
+    async def begin_with(self, other: Follower) -> None:
+        """Follow the spaces of another follower of this store, for another bundle, before `start`.
+
+        Snapshots that look the same for both bundles are shared; the others are read from the store.
+        """
+        for space, view in other._views.items():
+            shared = None if view.snapshot is None else await asyncio.to_thread(view.snapshot.under, self._seen)
+            copied = view.copied if shared is not None else None
+            self._views[space] = _View(snapshot=shared, checked=view.checked, failing=view.failing, copied=copied)
 
     @property
     def spaces(self) -> tuple[str, ...]:
         """The class spaces that are followed."""
         return tuple(self._views)
 
-    async def take_up(self, spaces: Iterable[str]) -> None:
-        """Have the newest snapshot of these spaces, beside those followed already.
-
-        Raises StoreUnavailable, StoreRefused: the default space, or one of these, cannot be read.
-        """
-        for space in spaces:
-            await self.refresh(space)
+    async def catch_up(self) -> list[Snapshot]:
+        """The newest snapshot of every space that is followed. Raises StoreUnavailable, StoreRefused."""
+        return [await self.refresh(space) for space in self.spaces]
 
     @property
     def ready(self) -> bool:
@@ -251,6 +260,7 @@ class Follower:
         view.failing, view.checked = None, asked
         self._served(view)
         self._forget_unused()
+        await self.schemas.tell()
         return snapshot
 
     def _served(self, view: _View) -> None:
@@ -285,6 +295,7 @@ class Follower:
                 if since is not None:  # else it is the first read, of writes of long ago
                     written = (view.unserved, *(record.updated_at for record in records))
                     view.unserved = min(filter(None, written), default="")
+                await self.schemas.learn(records)
                 snapshot = await asyncio.to_thread(snapshot.changed, records, snapshot.head)
 
         head = await read_since(self._store, space, since, take, heard)

@@ -29,8 +29,8 @@ def open_store(settings: Settings) -> SqliteStore | RedisStore:
     return RedisStore(connect(settings.store, timeout=settings.store_timeout_seconds))
 
 
-def open_copies(settings: Settings) -> Copies | None:
-    """Where snapshots are kept over a restart, apart for each store, so that none stands in for another.
+def open_copies(settings: Settings, schema: str) -> Copies | None:
+    """Where snapshots are kept over a restart, apart for each store and schema, so that none stands in for another.
 
     A SQLite file is on this machine already and needs no copy.
     """
@@ -38,4 +38,4 @@ def open_copies(settings: Settings) -> Copies | None:
         return None
     where = urlsplit(settings.store)
     name = f"{where.hostname}:{where.port or 6379}{where.path or '/0'}"  # without the password
-    return Copies(settings.snapshots / hashlib.sha256(name.encode()).hexdigest()[:12])
+    return Copies(settings.snapshots / hashlib.sha256(name.encode()).hexdigest()[:12] / schema)

@@ -40,6 +40,7 @@ from app.registry.store import (
 )
 
 SPACES = "zs:spaces"
+SCHEMAS = "zs:schemas"
 UNDO_BYTES = 64 * 2**20
 """Most bytes of replaced classes that are remembered for one space."""
 INLINE = 200
@@ -153,6 +154,17 @@ class RedisStore:
             await self._forget_connections()
             raise
         return {name.decode().removeprefix("zs:{").removesuffix("}:log") for name, _ in answer or ()}
+
+    async def remember_schema(self, fingerprint: str, schema_json: str) -> None:
+        """See ClassStore."""
+        with _errors():
+            await awaited(self.client.hsetnx(SCHEMAS, fingerprint, schema_json))
+
+    async def schema_json(self, fingerprint: str) -> str | None:
+        """See ClassStore."""
+        with _errors():
+            found = await awaited(self.client.hget(SCHEMAS, fingerprint))
+        return None if found is None else str(found.decode())
 
     async def ping(self) -> None:
         """See ClassStore."""

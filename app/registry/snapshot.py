@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from app.registry.blocks import RecordView, blocks_of, tidy
+from app.registry.carrier import Carrier
 from app.registry.store import SETTINGS, ClassRecord, Head, StoreRefused, gamma_in
 from duet_core.attributes import AttributeSchema
 from duet_core.classes import FloatArray
 from duet_core.runtime import BlockView, ClassBlock, ClassSet
+from duet_core.runtime.carrying import CannotCarry
 
 log = logging.getLogger("duet.registry")
 
@@ -32,11 +35,21 @@ class SeenClasses:
         classes: the C seen classes of the bundle.
         degrees: (C, A) their degrees, 0…1.
         schema: fingerprint of the bundle's attributes.
+        carrier: what makes degrees of classes with other attributes; without it they are left out.
     """
 
     classes: ClassSet
     degrees: FloatArray
     schema: str
+    carrier: Carrier | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A registered class that is no candidate of this bundle, without its degrees, and why; the store keeps it."""
+
+    record: ClassRecord
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +63,7 @@ class Snapshot:
         seen_changes: records of kind "seen" by the id of the seen class they hide or relabel.
         seen: the bundle's classes.
         expiring: registered classes with a time of expiry, as (expires_at, revision) by id.
+        left_out: registered classes that the bundle cannot express, or has learned itself, by id.
         settings: the record of kind "settings", once there is one.
     """
 
@@ -60,6 +74,7 @@ class Snapshot:
     seen: SeenClasses
     expiring: Mapping[str, tuple[float, int]]
     settings: ClassRecord | None = None
+    left_out: Mapping[str, LeftOut] = field(default_factory=dict)
 
     @property
     def gamma(self) -> float | None:
@@ -95,15 +110,16 @@ class Snapshot:
     def changed(self, records: Sequence[ClassRecord], head: Head) -> Snapshot:
         """The snapshot after these records were stored; of several of one class the last one counts.
 
-        A registered class whose id is by now a seen class of the bundle is left out: the bundle knows it better.
-        Raises StoreRefused for degrees of another schema.
+        A registered class whose id is by now a seen class of the bundle is left out: the bundle knows it better. One
+        that was described for other attributes is carried over to the bundle's, or left out where they cannot express
+        it. Raises StoreRefused for degrees that do not fit the schema they name.
         """
         latest: dict[str, ClassRecord] = {}
         for record in records:
             latest.pop(record.id, None)
             latest[record.id] = record
         hidden: dict[int, list[int]] = {}
-        seen_changes, expiring = dict(self.seen_changes), dict(self.expiring)
+        seen_changes, expiring, left_out = dict(self.seen_changes), dict(self.expiring), dict(self.left_out)
         added, settings = [], latest.pop(SETTINGS, self.settings)
         for record in latest.values():
             place, row, there = self._find(record.id)
@@ -111,16 +127,20 @@ class Snapshot:
                 continue  # read once more
             if there is not None:
                 hidden.setdefault(place, []).append(row)
-            seen_changes.pop(record.id, None)
-            expiring.pop(record.id, None)
+            for known in (seen_changes, expiring, left_out):
+                known.pop(record.id, None)
             if record.deleted:
                 continue
             if record.kind == "seen":
                 seen_changes[record.id] = record
-            elif self._fits(record):
-                added.append(record)
-                if record.expires_at is not None:
-                    expiring[record.id] = (record.expires_at, record.revision)
+                continue
+            fitted = self._fitted(record)
+            if isinstance(fitted, LeftOut):
+                left_out[record.id] = fitted
+            else:
+                added.append(fitted)
+            if record.expires_at is not None:
+                expiring[record.id] = (record.expires_at, record.revision)
         views = [view.without(hidden[i]) if i in hidden else view for i, view in enumerate(self.views)]
         return Snapshot(
             space=self.space,
@@ -130,7 +150,24 @@ class Snapshot:
             seen=self.seen,
             expiring=expiring,
             settings=None if settings is None or settings.deleted else settings,
+            left_out=left_out,
         )
+
+    def carried(self) -> int:
+        """How many classes were described for other attributes and are candidates all the same."""
+        own = self.seen.schema
+        return sum(record.schema != own for view in self.views for record in view.records())
+
+    def under(self, seen: SeenClasses) -> Snapshot | None:
+        """This space for another bundle with the same attributes, sharing all blocks of classes.
+
+        None when that would be another space than the store's, read anew: something here depends on the bundle.
+        """
+        if seen.schema != self.seen.schema or self.left_out or self.carried():
+            return None
+        if any(self._find(class_id)[2] is not None for class_id in seen.classes.ids):
+            return None
+        return dataclasses.replace(self, seen=seen)
 
     def as_of(self, revision: int, old: Sequence[ClassRecord]) -> Snapshot:
         """This space as it was at an earlier revision.
@@ -152,6 +189,7 @@ class Snapshot:
             seen=self.seen,
             expiring={},
             settings=self.settings if keeps else None,
+            left_out={name: left for name, left in self.left_out.items() if left.record.revision <= revision},
         )
         return before.changed(old, before.head)
 
@@ -163,17 +201,28 @@ class Snapshot:
                 return place, row, int(self.views[place].block.revisions[row])
         return -1, -1, None
 
-    def _fits(self, record: ClassRecord) -> bool:
-        if record.schema != self.seen.schema or len(record.degrees) != 4 * self.seen.degrees.shape[1]:
+    def _fitted(self, record: ClassRecord) -> ClassRecord | LeftOut:
+        """The record with degrees for this bundle's attributes; `schema` goes on saying which it was described for."""
+        if self.seen.classes.row(record.id) is not None:
+            return self._left_out(record, "it is a seen class of this bundle, which knows it better")
+        if record.schema == self.seen.schema:
+            if len(record.degrees) == 4 * self.seen.degrees.shape[1]:
+                return record
             raise StoreRefused(
-                f"class {record.id!r} of space {self.space!r} has degrees for another attribute schema "
-                f"({record.schema}, this bundle's is {self.seen.schema}); name another store in DUET_STORE or another "
-                "bundle in DUET_BUNDLE"
+                f"class {record.id!r} of space {self.space!r} has {len(record.degrees) // 4} degrees; its attributes "
+                f"are {self.seen.degrees.shape[1]}. Something else wrote it: restore the store from a backup"
             )
-        if self.seen.classes.row(record.id) is None:
-            return True
-        log.warning("space %s: registered class %r is a seen class of this bundle; left out", self.space, record.id)
-        return False
+        if self.seen.carrier is None:
+            return self._left_out(record, "it was described for other attributes")
+        try:
+            degrees = self.seen.carrier.degrees(record)
+        except CannotCarry as error:
+            return self._left_out(record, f"it was described for other attributes: {error}")
+        return dataclasses.replace(record, degrees=degrees.astype("<f4").tobytes())
+
+    def _left_out(self, record: ClassRecord, reason: str) -> LeftOut:
+        log.warning("space %s: registered class %r is left out: %s", self.space, record.id, reason)
+        return LeftOut(dataclasses.replace(record, degrees=b""), reason)
 
 
 def empty_snapshot(space: str, seen: SeenClasses) -> Snapshot:

@@ -101,6 +101,14 @@ class SqliteStore:
                 return ()
             await asyncio.sleep(min(GLANCE_SECONDS, left))
 
+    async def remember_schema(self, fingerprint: str, schema_json: str) -> None:
+        """See ClassStore."""
+        await self._run(lambda db: sqlite_writes.remember_schema(db, fingerprint, schema_json))
+
+    async def schema_json(self, fingerprint: str) -> str | None:
+        """See ClassStore."""
+        return await self._run(lambda db: sqlite_reads.schema_json(db, fingerprint))
+
     async def ping(self) -> None:
         """See ClassStore."""
         await self._run(lambda db: db.execute("SELECT 1").fetchone())

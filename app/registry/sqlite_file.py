@@ -35,6 +35,10 @@ CREATE TABLE log (
 CREATE TABLE undo (space TEXT NOT NULL, replaced INTEGER NOT NULL, {RECORD});
 CREATE INDEX undo_by_revision ON undo (space, replaced);
 """
+SCHEMAS = """CREATE TABLE IF NOT EXISTS schemas (
+    fingerprint TEXT PRIMARY KEY, attributes TEXT NOT NULL
+) WITHOUT ROWID"""
+"""Has come later, and does not hinder an older program."""
 FROM_1 = """
 ALTER TABLE spaces RENAME TO spaces_1;
 ALTER TABLE classes RENAME TO classes_1;
@@ -76,6 +80,7 @@ def open_file(path: Path, timeout: float) -> sqlite3.Connection:
                     f"SQLite file {path.name} has format {version}, this version reads {FORMAT}; "
                     "name another file in DUET_STORE"
                 )
+            db.execute(SCHEMAS)
             db.execute(f"PRAGMA user_version = {FORMAT}")
     except BaseException:
         db.close()

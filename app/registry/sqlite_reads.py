@@ -84,3 +84,9 @@ def record_of(row: Sequence[Any]) -> ClassRecord:
         revision=revision,
         deleted=bool(deleted),
     )
+
+
+def schema_json(db: sqlite3.Connection, fingerprint: str) -> str | None:
+    """The attributes that a fingerprint names, or None."""
+    row = db.execute("SELECT attributes FROM schemas WHERE fingerprint = ?", (fingerprint,)).fetchone()
+    return None if row is None else str(row[0])

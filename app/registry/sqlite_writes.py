@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.registry.sqlite_file import COLUMNS, new_epoch, transaction
+from app.registry.sqlite_reads import schema_json
 from app.registry.store import (
     ABSENT,
     ANY,
@@ -154,3 +155,9 @@ def _forget(db: sqlite3.Connection, space: str, revision: int, limits: Limits, *
     query = "DELETE FROM classes WHERE space = ? AND deleted AND revision <= ?"
     if db.execute(query, (space, oldest)).rowcount:
         db.execute("UPDATE spaces SET floor = max(floor, ?) WHERE space = ?", (oldest, space))
+
+
+def remember_schema(db: sqlite3.Connection, fingerprint: str, attributes: str) -> None:
+    """Nothing is written, and no other process woken, when it is known."""
+    if schema_json(db, fingerprint) is None:
+        db.execute("INSERT OR IGNORE INTO schemas VALUES (?, ?)", (fingerprint, attributes))

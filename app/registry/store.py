@@ -287,6 +287,14 @@ class ClassStore(Protocol):
         """Return when one of these spaces may have passed its revision, with their names; or empty after a while."""
         ...
 
+    async def remember_schema(self, fingerprint: str, schema_json: str) -> None:
+        """Keep what the attributes are that `ClassRecord.schema` names, for those who have others."""
+        ...
+
+    async def schema_json(self, fingerprint: str) -> str | None:
+        """What was remembered, or None."""
+        ...
+
     async def ping(self) -> None:
         """Return when the store answers."""
         ...

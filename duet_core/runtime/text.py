@@ -126,7 +126,7 @@ class TextInterpreter:
             raise PromptError(
                 f"the prompt has {words} words; 1 to {MAX_WORDS} are read, such as 'a small bird with a red crown'"
             )
-        if _is_structured(prompt, self._schema):
+        if is_structured(prompt, self._schema):
             return self._exact(prompt)
         reading = self.read(prompt)
         if not any(attribute.degree > 0 for attribute in reading.found.values()):
@@ -253,7 +253,7 @@ class TextInterpreter:
         return Interpretation(degrees, found, reading.unused, unknown, reading.foreign)
 
 
-def _is_structured(prompt: str, schema: AttributeSchema) -> bool:
+def is_structured(prompt: str, schema: AttributeSchema) -> bool:
     """True when every part between bars has a colon and at least one starts with the name of a prompt set."""
     parts = [part.partition(":") for part in prompt.split("|") if part.strip()]
     names = {" ".join(prompt.lower().split()) for prompt, _, _ in parts}

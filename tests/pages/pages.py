@@ -32,6 +32,7 @@ REASONS = MappingProxyType(
         "needs a cluster": "manifests are tested against the schemas of Kubernetes, Ray on a cluster of one machine",
         "needs a GPU": "the pins are tested; a machine of CI has no CUDA device",
         "needs the photos of CUB and SUN": "they may not be handed on; the command is tested on folders made for it",
+        "needs a bundle of your own": "tests/app/test_model_swap.py does the same over HTTP and by SIGHUP, under load",
         "a message, not a command": "the tests of what the page is about provoke it",
         "takes long": "training, or a benchmark whose output stands below it; both have quick tests",
         "installs packages": "test_install.py does the same in an environment of its own",

@@ -35,6 +35,7 @@ def test_a_mapping(client: httpx.Client, space: str) -> None:
         "version": 1,
         "revision": 1,
         "near_duplicates": [],
+        "left_out": None,
     }
     assert (answer.headers["etag"], answer.headers["x-registry-revision"]) == ('"1-1"', "1")
     found = stored["interpretation"]["attributes"]

@@ -226,17 +226,18 @@ def test_a_redis_that_lost_its_revision_is_not_written_to(redis_server: RedisPro
 
 
 def test_copies_of_different_stores_lie_apart_and_sqlite_has_none(tmp_path: Path) -> None:
-    def folder(store: str) -> Path | None:
-        copies = open_copies(Settings(store=store, snapshots=tmp_path))
+    def folder(store: str, schema: str = "abc") -> Path | None:
+        copies = open_copies(Settings(store=store, snapshots=tmp_path), schema)
         return copies.folder if copies else None
 
     one = folder("redis://:secret@cache:6379/0")
     assert one is not None
-    assert one.parent == tmp_path
+    assert one.parent.parent == tmp_path
+    assert one != folder("redis://:secret@cache:6379/0", "def")
     assert one == folder("redis://:rotated@cache")
     assert len({one, folder("redis://cache:6380/0"), folder("redis://cache/1"), folder("redis://other/0")}) == 4
     assert folder("sqlite:///classes.sqlite") is None
-    assert open_copies(Settings(store="redis://cache", snapshots=None)) is None
+    assert open_copies(Settings(store="redis://cache", snapshots=None), "abc") is None
 
 
 def test_a_redis_that_lost_its_last_writes_is_not_followed_from_them(tmp_path: Path) -> None:
