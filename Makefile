@@ -26,6 +26,9 @@ TEST_STAMP := $(VENV)/.test-$(call fingerprint,$(TEST_FILES))
 DOCS_STAMP := $(VENV)/.docs-$(call fingerprint,$(DOCS_FILES))
 AUDIT := build/audit-venv
 AUDIT_FILES := requirements/audit.txt requirements/serve.txt
+FUZZ := build/fuzz-venv
+FUZZ_FILES := requirements/fuzz.txt requirements/serve.txt
+FUZZ_SECONDS ?= 60
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 
 .PHONY: help
@@ -73,6 +76,10 @@ schemathesis: $(TEST_STAMP) ## requests drawn from the OpenAPI document, with an
 .PHONY: audit
 audit: $(AUDIT)/.ready-$(call fingerprint,$(AUDIT_FILES)) ## ask a database of weaknesses about every pin (1: some known, 3: no answer)
 	@$(AUDIT)/bin/python deploy/audit.py
+
+.PHONY: fuzz
+fuzz: $(FUZZ)/.ready-$(call fingerprint,$(FUZZ_FILES)) ## search for photos and bodies that break something (FUZZ_SECONDS=60 each)
+	@deploy/fuzz.sh $(FUZZ)/bin/python $(FUZZ_SECONDS)
 
 .PHONY: lint
 lint: $(TEST_STAMP) ## ruff: rules and format
@@ -168,6 +175,14 @@ $(AUDIT)/.ready-%:
 	@$(AUDIT)/bin/python -m pip --disable-pip-version-check --no-input -qq install \
 	    --requirement requirements/audit.txt --constraint requirements/serve.txt
 	@rm -f $(AUDIT)/.ready-*
+	@touch $@
+
+# Another one, of what the service has and atheris: it comes for few versions of Python, and only for Linux.
+$(FUZZ)/.ready-%:
+	@deploy/make-venv.sh $(FUZZ)
+	@$(FUZZ)/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+	    --requirement requirements/serve.txt --requirement requirements/fuzz.txt
+	@rm -f $(FUZZ)/.ready-*
 	@touch $@
 
 $(DOCS_STAMP): | $(SERVE_STAMP)

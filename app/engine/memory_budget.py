@@ -7,6 +7,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.engine.allocator import give_back
+
+LARGE = 32 * 2**20
+"""Bytes from which on a photo's memory is given back to the machine before another one is decoded."""
+
 
 class MemoryBudget:
     """Threads take bytes out of it, in the order in which they came, and give them back.
@@ -46,6 +51,8 @@ class MemoryBudget:
         try:
             yield
         finally:
+            if need >= LARGE:
+                give_back()
             with self._changed:
                 self._taken -= need
                 self._changed.notify_all()

@@ -10,7 +10,9 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["app.api.bodies", "starlette.formparsers", "python_multipart"]):
+with atheris.instrument_imports(
+    include=["app.api.bodies", "app.api.form_photo", "starlette.formparsers", "python_multipart"]
+):
     from starlette.requests import Request
     from starlette.types import Message
 
@@ -45,7 +47,8 @@ def form(body: bytes) -> Request:
         return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 
     headers = [(b"content-type", b"multipart/form-data; boundary=x"), (b"content-length", str(len(body)).encode())]
-    return Request({"type": "http", "method": "POST", "path": "/classify", "headers": headers}, receive)
+    scope = {"type": "http", "method": "POST", "path": "/classify", "headers": headers, "app": None}
+    return Request(scope, receive)
 
 
 if __name__ == "__main__":

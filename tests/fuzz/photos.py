@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import atheris
 
 with atheris.instrument_imports(include=["duet_core.runtime", "PIL"]):
+    for reader in ("Jpeg", "Png", "WebP"):  # Pillow would import them with the first photo, when it is too late
+        importlib.import_module(f"PIL.{reader}ImagePlugin")
     from duet_core.runtime.photos import PhotoLimits, PhotoRefused, photo_pixels
     from duet_core.runtime.preprocess import Preprocessing
 
