@@ -32,6 +32,7 @@ from app.registry.store import (
 log = logging.getLogger("duet.registry")
 
 DEFAULT_SPACE = "default"
+CANCEL_SECONDS = 0.5
 RETRY_SECONDS = 0.2
 """How often a store that is away is asked again."""
 PATIENCE_SECONDS = 0.2
@@ -126,8 +127,11 @@ class Follower:
     async def stop(self) -> None:
         """Stop following; what has changed since is copied to disk."""
         tasks, self._tasks = self._tasks, []  # how they end holds frames of ours, and so the bundle
-        for task in tasks:
-            task.cancel()
+        running = set(tasks)
+        while running:  # once may not do: a client library swallows a cancellation that meets the end of its wait
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_SECONDS)
         await asyncio.gather(*tasks, return_exceptions=True)
         if tasks:
             await self._copy()

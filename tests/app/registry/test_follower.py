@@ -310,3 +310,28 @@ def test_the_past_of_a_store_that_is_ahead_of_the_snapshot(tmp_path: Path) -> No
             await follower.as_of("default", 5)
 
     run(tmp_path, work, poll=60)
+
+
+def test_it_stops_though_a_cancellation_is_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Redis's client does when the cancellation meets the end of a read."""
+    swallowed: list[str] = []
+
+    async def wait(*_: object) -> Collection[str]:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if swallowed:
+                raise
+            swallowed.append("one")
+        return ()
+
+    monkeypatch.setattr(Switchable, "wait", wait)
+
+    async def work(follower: Follower, _: Switchable) -> None:
+        await follower.start()
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            await follower.stop()
+
+    run(tmp_path, work)
+    assert swallowed == ["one"]
