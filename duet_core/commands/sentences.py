@@ -49,10 +49,11 @@ def run(descriptions: Path, *, bundle: Path = Path("models/birds"), language_mod
 
 
 def _renew_language(folder: Path, language_model: str) -> None:
-    """text.onnx, tokenizer.json and the attributes' embeddings, as `duet export` writes them."""
+    """text.onnx, tokenizer.json, the attributes' embeddings and the card, as `duet export` writes them."""
     from tokenizers import Tokenizer
 
     from duet_core.export.language import write_language
+    from duet_core.export.model_card import model_card
     from duet_core.export.onnx_files import embed_phrases
 
     bundle = open_bundle(folder)
@@ -64,6 +65,8 @@ def _renew_language(folder: Path, language_model: str) -> None:
     kept["attribute_embeddings"] = embed_phrases(folder / "text.onnx", tokenizer, phrases).astype(np.float16)
     np.savez_compressed(folder / "classes.npz", **kept)
     renew_files(folder, ["text.onnx", "tokenizer.json", "classes.npz"], language_model=entry)
+    renewed = open_bundle(folder)
+    (folder / "README.md").write_text(model_card(renewed.manifest, renewed.calibration.to_json()), encoding="utf-8")
 
 
 def _demand_language(bundle: Bundle) -> None:

@@ -18,7 +18,7 @@ from duet_core.export.limits import ExportError
 from duet_core.export.onnx_files import embed_phrases, quantize_language_model, write_onnx
 from duet_core.model.language import resolve_language_model
 
-MIN_COSINE = 0.9
+MIN_COSINE = 0.99
 """Least cosine of an int8 embedding to torch's of the same phrase."""
 _SAME = 1e-3
 """Largest difference between the float32 graph's embeddings and torch's."""
@@ -38,7 +38,7 @@ def write_language(folder: Path, language_model: str, tokenizer: Tokenizer, phra
     """
     tokenizer.no_padding()
     tokenizer.enable_truncation(_LONGEST_PROMPT)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     source = resolve_language_model(language_model)
     network = AutoModel.from_pretrained(source, use_safetensors=True, add_pooling_layer=False)
     module = SentenceEmbedding(network).eval()

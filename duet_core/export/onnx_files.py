@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -14,6 +16,9 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+
+_BLOCK = 128
+"""How many weights of a column share one scale."""
 
 
 def write_onnx(
@@ -61,14 +66,27 @@ def _strip_documentation(model: onnx.ModelProto) -> None:
 
 
 def quantize_language_model(source: Path, target: Path) -> None:
-    """Weights of matrix products and embeddings as int8 with one scale a column; activations are scaled at run time."""
-    quantize_dynamic(
-        source,
-        target,
-        op_types_to_quantize=["MatMul", "Gather"],
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-    )
+    """Write `source` with its word embeddings and the weights of its products in int8; it computes in float32.
+
+    Products of int8 with int8 would differ from CPU to CPU: those without VNNI add pairs of products in 16 bits, which
+    overflow. So the weights alone are int8, with one scale for each `_BLOCK` of a column, and take part as float32.
+    """
+    quantize_dynamic(source, target, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8, per_channel=True)
+    products = _quiet_quantizer()(onnx.load(target), bits=8, block_size=_BLOCK, is_symmetric=True, accuracy_level=1)
+    products.process()
+    onnx.save(products.model.model, target)
+
+
+def _quiet_quantizer() -> type[Any]:
+    """ONNX Runtime's quantizer of weights alone; the log of everything, which its import turns on, is turned off."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger(MatMulNBitsQuantizer.__module__).setLevel(logging.WARNING)
+    return cast("type[Any]", MatMulNBitsQuantizer)
 
 
 def run_onnx(file: Path, **inputs: NDArray[np.generic]) -> list[NDArray[np.float32]]:
