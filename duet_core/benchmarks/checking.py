@@ -7,6 +7,7 @@ from pathlib import Path
 from duet_core.benchmarks.check_table import Report
 from duet_core.benchmarks.folder_reading import is_own_folder
 from duet_core.benchmarks.folder_report import folder_report
+from duet_core.benchmarks.graph_report import graph_report, is_graph_folder
 from duet_core.benchmarks.xlsa17 import check_xlsa17
 
 
@@ -21,4 +22,6 @@ def check_benchmark(root: Path, images: Path | None = None, *, decode: bool = Fa
         raise NotADirectoryError(f"no folder {root}; give the folder of a benchmark's files, such as data/CUB")
     if is_own_folder(root):
         return folder_report(root, images, decode=decode)
+    if is_graph_folder(root):
+        return graph_report(root)
     return check_xlsa17(root, images)
