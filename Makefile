@@ -61,7 +61,7 @@ smoke: ## start the whole stack, break it, see that nothing is lost, take it dow
 ##### tests
 
 .PHONY: test
-test: $(TEST_STAMP) redis chromium lint types ## everything CI runs: lint, types, every test
+test: $(TEST_STAMP) programs lint types ## everything CI runs: lint, types, every test
 	@$(BIN)/python -m pytest -m "not slow" -n auto
 	@$(BIN)/python -m pytest -m slow
 
@@ -95,13 +95,9 @@ format: $(TEST_STAMP) ## put the code into ruff's format, imports sorted
 	@$(BIN)/ruff check --fix $(CODE)
 	@$(BIN)/ruff format $(CODE)
 
-.PHONY: redis
-redis: # the tests start servers of their own; here only the program is put on the machine
-	@deploy/ensure-redis.sh
-
-.PHONY: chromium
-chromium: # for the tests of the page
-	@deploy/ensure-chromium.sh
+.PHONY: programs
+programs: # the tests start servers and browsers of their own; here they are only put on the machine
+	@deploy/ensure-programs.sh
 
 .PHONY: venv-test
 venv-test: $(TEST_STAMP) ## build what `make test` needs, and stop there: torch, about 6 GB

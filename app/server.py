@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.late_requests import requests_in_time
+from app.open_files import TooManyFiles
 from app.registry.store import StoreError
 
 
@@ -49,6 +51,7 @@ class _Server(uvicorn.Server):
         self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(TooManyFiles())
         await super().startup(sockets=sockets)
         if self.started:
             self._on_start()

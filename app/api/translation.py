@@ -12,11 +12,13 @@ from app.engine.inference import InferenceStopped
 from app.engine.place import ClientGone
 from app.problems import Problem, retry_after
 from app.registry.follower import RevisionForgotten, RevisionNotReached
-from app.registry.store import StoreRefused, StoreUnavailable
+from app.registry.store import StoreCannotWrite, StoreRefused, StoreUnavailable
 from duet_core.runtime import RankingError
 from duet_core.runtime.photos import PhotoRefused
 
 STORE_RETRY_SECONDS = 2
+MENDED_SECONDS = 10
+"""When to try again what somebody has to mend first."""
 ENGINE = (Overloaded, QuotaExceeded, Draining, DeadlineExceeded, ClientGone, PhotoRefused, InferenceStopped)
 
 
@@ -24,6 +26,12 @@ def translated(error: Exception) -> Problem:
     """The problem for an error of the engine or the registry."""
     if isinstance(error, ENGINE):
         return _of_engine(error)
+    if isinstance(error, StoreCannotWrite):
+        detail = (
+            f"The class store cannot be written to: {error.reason}. Nothing was written; photos are still classified "
+            "and classes listed. The operator has to mend it."
+        )
+        return Problem("store-unavailable", detail, headers=retry_after(MENDED_SECONDS))
     if isinstance(error, StoreUnavailable | StoreRefused):
         detail = "The class store does not answer, so nothing was written or looked up; photos are still classified."
         return Problem("store-unavailable", detail, headers=retry_after(STORE_RETRY_SECONDS))

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from app.registry.sqlite_file import transaction
-from app.registry.store import StoreRefused, StoreUnavailable
+from app.registry.sqlite_file import transaction, unavailable
+from app.registry.store import StoreRefused
 
 log = logging.getLogger("duet.photos")
 
@@ -84,7 +84,9 @@ class PhotoFile:
             if told != self._trouble:  # once, not for every photo
                 log.warning("%s; what is known of photos is not shared meanwhile", told)
             self._trouble = told
-            raise (StoreUnavailable if isinstance(error, sqlite3.OperationalError) else StoreRefused)(told) from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise unavailable(error, self._path) from error
+            raise StoreRefused(told) from error
         self._trouble = ""
         return result
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app.registry import sqlite_reads, sqlite_writes
-from app.registry.sqlite_file import open_file
+from app.registry.sqlite_file import READ_ONLY, open_file, unavailable
 from app.registry.store import (
     LOG_LENGTH,
     UNDO_ROWS,
@@ -23,8 +23,8 @@ from app.registry.store import (
     Page,
     SpaceChange,
     SpaceInfo,
+    StoreCannotWrite,
     StoreRefused,
-    StoreUnavailable,
     Written,
     checked,
 )
@@ -115,13 +115,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See ClassStore."""
-
-        def finish() -> None:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-        await asyncio.get_running_loop().run_in_executor(self._thread, finish)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._forget)
         self._thread.shutdown()
 
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -134,6 +128,14 @@ class SqliteStore:
                 self._connection = open_file(self.path, self._timeout)
             return work(self._connection)
         except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"SQLite file {self.path.name}: {error}") from error
+            told = unavailable(error, self.path)
+            if isinstance(told, StoreCannotWrite) and told.reason == READ_ONLY:
+                self._forget()  # the connection would stay read-only when the file system no longer is
+            raise told from error
         except sqlite3.DatabaseError as error:
             raise StoreRefused(f"SQLite file {self.path.name}: {error}; name another file in DUET_STORE") from error
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.registry.store import StoreRefused
+from app.registry.store import StoreCannotWrite, StoreRefused, StoreUnavailable
 
+DISK_FULL, READ_ONLY = "its disk is full", "its file system is read-only"
+"""Why a StoreCannotWrite."""
 FORMAT = 2
 """`PRAGMA user_version` of the tables below."""
 
@@ -60,32 +63,87 @@ DROP TABLE log_1;
 def open_file(path: Path, timeout: float) -> sqlite3.Connection:
     """A connection to the file, made when missing and brought to this format when older.
 
-    Raises StoreRefused for a missing folder or a file that is none of ours.
+    One that is of this format already is not written to: it must be readable where nothing can be written. Raises
+    StoreRefused for a missing folder, a read-only one without what reading needs, or a file that is none of ours.
     """
     if not path.parent.is_dir():
         raise StoreRefused(f"SQLite file {path}: its folder does not exist; make it, or name another in DUET_STORE")
+    try:
+        return _opened(path, timeout)
+    except sqlite3.OperationalError as error:
+        if read_only(path.parent):
+            raise StoreRefused(
+                f"SQLite file {path}: its folder is read-only ({error}); make it writable, or name another file in "
+                "DUET_STORE"
+            ) from error
+        raise
+
+
+def _opened(path: Path, timeout: float) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # a 201 means the class survives a power cut
-        with transaction(db, "IMMEDIATE"):
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if version == 1:
-                _run(db, FROM_1 + TABLES + COPY_1)
-            elif version == 0 and tables == 0:
-                _run(db, TABLES)
-            elif version != FORMAT:
-                raise StoreRefused(
-                    f"SQLite file {path.name} has format {version}, this version reads {FORMAT}; "
-                    "name another file in DUET_STORE"
-                )
-            db.execute(SCHEMAS)
-            db.execute(f"PRAGMA user_version = {FORMAT}")
+        if not _up_to_date(db):
+            with transaction(db, "IMMEDIATE"):
+                _bring_up_to_date(db, path)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _up_to_date(db: sqlite3.Connection) -> bool:
+    """Asked without the write lock, which a full disk or a read-only file system may refuse."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    found = db.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('spaces', 'schemas')").fetchone()[0]
+    return bool(version == FORMAT and found == 2)
+
+
+def _bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreRefused."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if version == 1:
+        _run(db, FROM_1 + TABLES + COPY_1)
+    elif version == 0 and tables == 0:
+        _run(db, TABLES)
+    elif version != FORMAT:
+        raise StoreRefused(
+            f"SQLite file {path.name} has format {version}, this version reads {FORMAT}; "
+            "name another file in DUET_STORE"
+        )
+    db.execute(SCHEMAS)
+    db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def unavailable(error: sqlite3.OperationalError, path: Path) -> StoreUnavailable:
+    """What SQLite says of the file, as the store's: StoreCannotWrite where it is known what has to be mended.
+
+    A file system that becomes read-only under an open file, or full in other ways than SQLite knows, is an I/O error
+    to SQLite; so the folder is looked at too.
+    """
+    told = f"SQLite file {path.name}: {error}"
+    name = getattr(error, "sqlite_errorname", "")  # errors of Python's own, such as of decoding, have none
+    failed = name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN"))
+    if name == "SQLITE_FULL" or (failed and _full(path.parent)):
+        return StoreCannotWrite(told, DISK_FULL)
+    if name.startswith("SQLITE_READONLY") or (failed and read_only(path.parent)):
+        return StoreCannotWrite(told, READ_ONLY)
+    return StoreUnavailable(told)
+
+
+def read_only(folder: Path) -> bool:
+    """Whether this process cannot make files there, such as SQLite's log."""
+    return not os.access(folder, os.W_OK)
+
+
+def _full(folder: Path) -> bool:
+    """Whether not even one block is free there."""
+    try:
+        return os.statvfs(folder).f_bavail == 0
+    except OSError:
+        return False
 
 
 def new_epoch() -> str:
@@ -99,10 +157,11 @@ def transaction(db: sqlite3.Connection, mode: str) -> Iterator[None]:
     db.execute(f"BEGIN {mode}")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # SQLite has already rolled back when the disk is full
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def _run(db: sqlite3.Connection, statements: str) -> None:

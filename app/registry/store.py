@@ -37,6 +37,14 @@ class StoreUnavailable(StoreError):
     """The store did not answer; nothing is known to be written."""
 
 
+class StoreCannotWrite(StoreUnavailable):
+    """The store reads but does not write until somebody mends it; `reason` is fit for clients: no names or paths."""
+
+    def __init__(self, told: str, reason: str) -> None:
+        super().__init__(told)
+        self.reason = reason
+
+
 class StoreRefused(StoreError):
     """The store answers but cannot be used: a foreign file, another format version, records that cannot be read."""
 

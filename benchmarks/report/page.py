@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.report import load_pictures, load_tables, memory_section, registry_section
+from benchmarks.report import faults_section, load_pictures, load_tables, memory_section, registry_section
 from benchmarks.serving import results
 from duet_core.figures.style import Picture
 
@@ -18,16 +18,21 @@ PAGE = DOCS / "performance.md"
 _PART = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
 
 
+def _none(_: dict[str, Any]) -> list[Picture]:
+    return []
+
+
 @dataclass(frozen=True)
 class Section:
     """How results are told: as Markdown, and as pictures named by it."""
 
     markdown: Callable[[dict[str, Any]], str]
-    pictures: Callable[[dict[str, Any]], list[Picture]]
+    pictures: Callable[[dict[str, Any]], list[Picture]] = _none
 
 
 SECTIONS: Mapping[str, Section] = MappingProxyType(
     {
+        "faults": Section(faults_section.markdown),
         "load": Section(load_tables.markdown, load_pictures.pictures),
         "memory": Section(memory_section.markdown, memory_section.pictures),
         "registry": Section(registry_section.markdown, registry_section.pictures),

@@ -49,10 +49,15 @@ def _registry() -> dict[str, Any]:
     return {"machine": _load()["machine"], "rows": rows}
 
 
+def _faults() -> dict[str, Any]:
+    row = {"order": 1, "scenario": "a full disk", "inputs": 1200, "answers": {"503": 200, "200": 1000}}
+    return {"machine": _load()["machine"], "rows": [row | {"unasked": 0, "lost": 0, "peak_mb": 150.0}] * 2}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Results of all benchmarks."""
-    for name, result in (("load", _load()), ("memory", _memory()), ("registry", _registry())):
+    for name, result in (("load", _load()), ("memory", _memory()), ("registry", _registry()), ("faults", _faults())):
         results.save(name, result, tmp_path)
     return tmp_path
 

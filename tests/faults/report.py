@@ -1,19 +1,18 @@
-"""What a scenario tried and what came of it: a row of the report that `make faults` prints."""
+"""What a scenario tried and what came of it: a row of the table in docs/performance.md."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
+from benchmarks.faults import FOLDER
 from tests.faults.server import Server
 
-FOLDER = "DUET_FAULTS"
-"""Environment variable: the folder in which rows are left for benchmarks/faults.py."""
 CEILING_MB = 400
 """Most resident memory of a service with the tiny bundle, whatever is done to it; idle it takes about 130 MB."""
 
@@ -61,5 +60,5 @@ class Row:
             assert "Traceback" not in service.log, service.log[-3000:]
         folder = os.environ.get(FOLDER)
         if folder:
-            text = json.dumps(asdict(self))
-            (Path(folder) / f"{self.order:02}-{self.scenario[:3]}.json").write_text(text, encoding="utf-8")
+            text = json.dumps(vars(self))
+            (Path(folder) / f"{self.order:02}.json").write_text(text, encoding="utf-8")

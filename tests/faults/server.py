@@ -85,6 +85,11 @@ class HeldServer(Server):
         """ "hold" or "" (go on)."""
         self._word.write_text(word)
 
+    def model_calls(self) -> int:
+        """Photos the model was given, the first ones of its own start among them."""
+        calls = self._word.with_suffix(".calls")
+        return len(calls.read_text().split()) if calls.exists() else 0
+
 
 def eventually(condition: Callable[[], bool], seconds: float = 30) -> float:
     """Wait until it is so; returns how long that took."""

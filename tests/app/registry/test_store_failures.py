@@ -15,7 +15,8 @@ from app.registry.reading import read_since
 from app.registry.redis import RedisStore
 from app.registry.redis_client import connect
 from app.registry.sqlite import SqliteStore
-from app.registry.store import ClassRecord, StoreRefused, StoreUnavailable
+from app.registry.sqlite_file import DISK_FULL, open_file, transaction, unavailable
+from app.registry.store import ClassRecord, StoreCannotWrite, StoreRefused, StoreUnavailable
 from app.settings import Settings
 from tests.app.registry.stores import contents, drop, put
 from tests.redis_process import RedisProcess, free_port
@@ -102,6 +103,27 @@ def test_a_locked_sqlite_file_is_unavailable_and_stays_whole(tmp_path: Path) -> 
         await store.close()
 
     asyncio.run(main())
+
+
+def test_a_full_sqlite_file_says_so_and_stays_whole(tmp_path: Path) -> None:
+    """A page limit is to SQLite what a full disk is; it rolls back by itself, which must not hide why."""
+    path = tmp_path / "classes.sqlite"
+    db = open_file(path, 1.0)
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    rows = [(str(number), "x" * 4096) for number in range(1000)]
+    with pytest.raises(sqlite3.OperationalError, match="full") as caught, transaction(db, "IMMEDIATE"):
+        db.executemany("INSERT INTO schemas VALUES (?, ?)", rows)
+    told = unavailable(caught.value, path)
+    assert isinstance(told, StoreCannotWrite)
+    assert told.reason == DISK_FULL
+    assert db.execute("SELECT count(*) FROM schemas").fetchone()[0] == 0
+    db.close()
+
+
+def test_a_lock_is_not_taken_for_a_full_or_read_only_disk(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("database is locked")
+    assert not isinstance(unavailable(error, tmp_path / "classes.sqlite"), StoreCannotWrite)
 
 
 @pytest.mark.parametrize("content", ["text", "other tables", "newer format"])

@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
     """A headless Chromium of this machine. Close it before other tests: it holds this thread's event loop."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
-        pytest.fail("the tests of the page need a real Chromium: run deploy/ensure-chromium.sh")
+        pytest.fail("the tests of the page need a real Chromium: run deploy/ensure-programs.sh")
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox does not run as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
