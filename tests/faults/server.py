@@ -55,18 +55,16 @@ class Server(ServiceProcess):
         """Files and sockets that the process has open."""
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
-    def resident_mb(self) -> float:
-        """Memory it has now, in MB."""
-        return self._memory("VmRSS")
-
     def peak_mb(self) -> float:
         """The most memory it has had, in MB."""
-        return self._memory("VmHWM")
+        return peak_mb(self.pid)
 
-    def _memory(self, name: str) -> float:
-        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
-        assert found, name
-        return int(found[1]) * 1024 / 1e6
+
+def peak_mb(process: int) -> float:
+    """The most memory a running process has had, in MB."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    assert found, process
+    return int(found[1]) * 1024 / 1e6
 
 
 class HeldServer(Server):

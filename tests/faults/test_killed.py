@@ -17,7 +17,7 @@ import pytest
 from duet_client import DuetClient, NewClass, Retries, Unreachable
 from tests.faults.conftest import StartServer
 from tests.faults.report import Row
-from tests.faults.server import Server, eventually
+from tests.faults.server import Server, eventually, peak_mb
 from tests.tiny_bundle import ALL_BLUE, picture_bytes
 
 pytestmark = pytest.mark.slow
@@ -47,6 +47,14 @@ class Workers(Server):
         """Their process numbers; the third child of uvicorn watches over shared memory."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+    def busiest(self) -> int:
+        """The worker with the most connections."""
+        return max(self.workers(), key=lambda worker: len(list(Path(f"/proc/{worker}/fd").iterdir())))
+
+    def peak_mb(self) -> float:
+        """Of the larger worker."""
+        return max(peak_mb(worker) for worker in self.workers())
 
 
 class Load:
@@ -136,7 +144,7 @@ def test_one_of_two_workers_killed(tiny_bundle: Path, tmp_path: Path) -> None:
 
     def kill() -> None:
         eventually(lambda: len(service.workers()) == 2, 60)
-        os.kill(max(service.workers()), signal.SIGKILL)
+        os.kill(service.busiest(), signal.SIGKILL)
 
     try:
         killed_under_load(service, row, kill)
