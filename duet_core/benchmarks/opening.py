@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from duet_core.benchmarks.benchmark import Benchmark
+from duet_core.benchmarks.benchmark import Benchmark, BenchmarkError
 from duet_core.benchmarks.class_embedding import read_class_embedding, report_order
 from duet_core.benchmarks.folder_reading import is_own_folder
 from duet_core.benchmarks.image_folder import load_image_folder
@@ -20,6 +20,10 @@ def open_benchmark(data: DataConfig) -> Benchmark:
 
     Raises BenchmarkError with every problem found.
     """
+    if not expand(data.root).is_dir():
+        raise BenchmarkError(
+            f"data.root: {data.root}", ["got no such folder; give that of the benchmark's files, such as data/CUB"]
+        )
     if data.layout == "folder":
         return load_image_folder(expand(data.root), images=None if data.images is None else expand(data.images))
     base = load_xlsa17(expand(data.root), images=None if data.images is None else expand(data.images))
