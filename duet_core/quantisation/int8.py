@@ -18,6 +18,7 @@ from duet_core.quantisation.gate import TABLE_HEAD, Loss, compare, float32_row, 
 from duet_core.quantisation.graphs import is_convolutional
 from duet_core.quantisation.static import Pixels, StaticQuantiser, worst_first
 from duet_core.quantisation.writing import with_network
+from duet_core.recipe import identity
 from duet_core.runtime import Bundle, Encoder, load_rgb
 
 _LADDER = (0, 4, 8, 16, 32)
@@ -71,13 +72,18 @@ def demand_honest_judge(bundle: Bundle, stand_in: Bundle | None, benchmark: Benc
             f"{error}. A bundle to serve is trained on the validation photos too: give with --stand-in a bundle of the "
             "same recipe's validation run, which `duet export RECIPE --split validation --out runs/stand-in` writes"
         ) from error
-    own, other = (opened.manifest.get("training", {}).get("recipe") for opened in (bundle, judge))
-    if own != other:
+    if _recipe_of(bundle) != _recipe_of(judge):
         raise ValueError(
             f"--stand-in: {judge.model_id} is of another recipe than {bundle.model_id}; its loss says nothing of this "
             "one. Export the validation run of the same recipe"
         )
     return split
+
+
+def _recipe_of(bundle: Bundle) -> str | None:
+    """The identity of its recipe, which fields that came after it do not change."""
+    plain = bundle.manifest.get("training", {}).get("recipe")
+    return None if plain is None else identity(plain)
 
 
 def quantise_int8(

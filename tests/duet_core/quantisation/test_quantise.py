@@ -12,12 +12,15 @@ import numpy as np
 import onnx
 import pytest
 
+from duet_core.benchmarks.opening import open_folder
 from duet_core.commands.quantise import run
+from duet_core.config import DataConfig, TrainConfig
 from duet_core.quantisation import gate, int8
 from duet_core.quantisation.dynamic import write_dynamic
 from duet_core.quantisation.graphs import is_convolutional
-from duet_core.quantisation.int8 import GateError
+from duet_core.quantisation.int8 import GateError, demand_honest_judge
 from duet_core.quantisation.static import StaticQuantiser, worst_first
+from duet_core.recipe import recipe
 from duet_core.runtime import BundleError, Encoder, open_bundle
 from tests.bird_benchmark import TRAIN, write_bird_benchmark, write_bird_bundle
 from tests.duet_core.quantisation.convolutional import write_convolutional_bundle
@@ -77,6 +80,20 @@ def test_a_stand_in_of_another_recipe_says_nothing(photos: Path, tmp_path: Path)
     stand_in = transformer(tmp_path / "stand-in", {"photos": 12, "recipe": {"run": {"holdout": 0.2}, "variant": "x"}})
     with pytest.raises(ValueError, match="of another recipe than tiny"):
         list(run(write_bird_bundle(tmp_path / "served"), photos=photos, stand_in=stand_in, out=tmp_path / "out"))
+
+
+def test_a_field_that_came_later_makes_no_other_recipe(photos: Path, tmp_path: Path) -> None:
+    now = recipe(TrainConfig(data=DataConfig(root="")))
+    before = {name: dict(part) if isinstance(part, dict) else part for name, part in now.items()}
+    del before["optimizer"]["average"]
+    served = transformer(tmp_path / "served", {**TEST, "recipe": before})
+    stand_in = transformer(tmp_path / "stand-in", {"photos": 12, "recipe": now})
+    benchmark = open_folder(photos)
+    demand_honest_judge(open_bundle(served), open_bundle(stand_in), benchmark)
+    other = {**now, "variant": "vision_only"}
+    stand_in = transformer(tmp_path / "other", {"photos": 12, "recipe": other})
+    with pytest.raises(ValueError, match="another recipe"):
+        demand_honest_judge(open_bundle(served), open_bundle(stand_in), benchmark)
 
 
 def test_a_stand_in_that_behaves_otherwise_says_nothing(
