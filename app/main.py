@@ -35,6 +35,7 @@ from app.api.places import TIMEOUT_HEADER
 from app.body_limit import LimitBodies
 from app.drain import LAST_RESORT, drained_by_sigterm
 from app.hang_up import NoticeHangUps
+from app.head_requests import AnswerHead
 from app.metrics import MeasureRequests, Metrics
 from app.model_swap import ModelSwap
 from app.observability import logs, telemetry
@@ -129,6 +130,7 @@ def create_app(settings: Settings | None = None, actor_of: Callable[[Request], s
                 HEADER,
             ],
         )
+    app.add_middleware(AnswerHead)
     app.add_middleware(MeasureRequests, metrics=metrics)
     app.add_middleware(AddHeaders)
     app.add_middleware(FollowRequests)

@@ -95,6 +95,16 @@ def test_keys_open_what_their_scopes_say(guarded: ServiceProcess, keys: Keys) ->
     assert client.get("/nowhere", headers=bearer(owner)).status_code == 404
 
 
+def test_head_needs_the_key_that_get_needs(guarded: ServiceProcess, keys: Keys) -> None:
+    for path in ("/classes", "/model", "/log", "/livez"):
+        asked, whole = guarded.client.head(path), guarded.client.get(path)
+        assert asked.status_code == whole.status_code == (200 if path == "/livez" else 401)
+        key = bearer(keys.make(path.strip("/"), "classify"))
+        asked, whole = guarded.client.head(path, headers=key), guarded.client.get(path, headers=key)
+        assert asked.status_code == whole.status_code
+        assert asked.headers.get("www-authenticate") == whole.headers.get("www-authenticate")
+
+
 def test_a_key_is_changed_without_a_restart(guarded: ServiceProcess, keys: Keys) -> None:
     client, old = guarded.client, keys.make("camera", "classify")
     assert client.get("/classes", headers=bearer(old)).status_code == 200
