@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-"""Letters, digits, dots, hyphens and underscores: no separator of any system, no hidden folder, no parent."""
+from app.patterns import FOLDER
+
 SHOWN = 20
 
 
@@ -23,7 +23,7 @@ def bundle_named(name: str, folder: Path) -> Path:
 
     Raises NoSuchBundle.
     """
-    if re.fullmatch(NAME, name) and not name.endswith("\n") and _lies_in(folder, name):
+    if re.fullmatch(FOLDER, name) and not name.endswith("\n") and _lies_in(folder, name):
         return (folder / name).resolve()
     raise NoSuchBundle(name, bundles_in(folder))
 
@@ -34,7 +34,7 @@ def bundles_in(folder: Path) -> tuple[str, ...]:
         names = sorted(manifest.parent.name for manifest in folder.glob("*/manifest.json"))
     except OSError:
         return ()
-    return tuple(name for name in names if re.fullmatch(NAME, name) and _lies_in(folder, name))[:SHOWN]
+    return tuple(name for name in names if re.fullmatch(FOLDER, name) and _lies_in(folder, name))[:SHOWN]
 
 
 def _lies_in(folder: Path, name: str) -> bool:

@@ -40,7 +40,7 @@ class Metrics:
         self.shed = Counter("duet_shed", "Photos refused because the service was full.", registry=registry)
         self.over_quota = Counter("duet_over_quota", "Photos refused because of their key's quota.", registry=registry)
         self.expired = Counter("duet_expired", "Photos whose time was over before the answer.", registry=registry)
-        self.abandoned = Counter("duet_abandoned", "Photos whose client hung up before the answer.", registry=registry)
+        self.abandoned = Counter("duet_abandoned", "Photos whose client hung up while it waited.", registry=registry)
         self.failed = Counter("duet_photos_failed", "Photos that the model raised an error for.", registry=registry)
         self.worker_deaths = Counter("duet_worker_deaths", "Ends of the inference thread by error.", registry=registry)
         self.decisions = Counter("duet_decisions", "Decisions on photos.", ("decision",), registry=registry)

@@ -10,12 +10,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import compile_path
 
 from app.observability.request_record import current
 from app.observability.requests import HEADER
+from app.patterns import IN_WORDS
 from app.response_headers import DEFAULTS
 
 MEDIA_TYPE = "application/problem+json"
@@ -41,7 +43,7 @@ KINDS: dict[str, Kind] = {
     "invalid-json": Kind(422, "Invalid JSON", "Send one JSON object; NaN, Infinity and repeated names are not JSON."),
     "invalid-class": Kind(422, "Invalid class description", "Change what is named in the detail; nothing was stored."),
     "unknown-attribute": Kind(422, "Unknown attribute", "Use the nearest valid names given, or see GET /attributes."),
-    "invalid-request": Kind(422, "Invalid request", "Change what is named in the detail, as the example shows."),
+    "invalid-request": Kind(422, "Invalid request", "Change what is named in the detail, or as an example shows."),
     "unclear-prompt": Kind(422, "Prompt not understood", "Name parts and colours or shapes, or send attributes."),
     "class-exists": Kind(409, "Class exists", "Choose another id, or replace the class (PUT, import mode=replace)."),
     "class-is-seen": Kind(409, "Seen class", "Classes of the bundle stay; PATCH can hide or relabel them in a space."),
@@ -195,17 +197,27 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, on_other)
 
 
-def from_errors(slug: str, errors: Sequence[Any]) -> Problem:
-    """A problem from pydantic's list of errors: where, what, and what was got."""
+def example_of(model: type[BaseModel] | None) -> JsonValue:
+    """The first example in a model's schema; None where there is none."""
+    extra = model.model_config.get("json_schema_extra") if model is not None else None
+    examples = extra.get("examples") if isinstance(extra, dict) else None
+    return examples[0] if isinstance(examples, list) else None
+
+
+def from_errors(slug: str, errors: Sequence[Any], of: type[BaseModel] | None = None) -> Problem:
+    """A problem from pydantic's list of errors: where, what, what was got, and the example of the model `of`."""
     rows = []
     for error in errors:
         where = ".".join(str(part) for part in error["loc"])
-        row = {"where": where, "message": str(error["msg"])}
+        pattern = error.get("ctx", {}).get("pattern")
+        row = {"where": where, "message": IN_WORDS.get(pattern, str(error["msg"]))}
         if error["type"] != "missing":
             row["got"] = _short(error.get("input"))
         rows.append(row)
+    example = example_of(of)
     told = "; ".join(f"{row['where']}: {row['message']}" if row["where"] else row["message"] for row in rows[:3])
-    return Problem(slug, told + ("; …" if len(rows) > 3 else ""), {"errors": rows[:20]})
+    members = {"errors": rows[:20]} | ({"example": example} if example else {})
+    return Problem(slug, told + ("; …" if len(rows) > 3 else ""), members)
 
 
 def _from_http(error: HTTPException, request: Request) -> Problem:

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.api.answers import Answer
 from app.api.bodies import json_body, read_json
 from app.api.deps import TheModels
-from app.bundle_names import NAME, NoSuchBundle, bundle_named
+from app.bundle_names import NoSuchBundle, bundle_named
 from app.model_swap import CarriedSpace, ModelName, ModelSwap, Swap, SwapBusy, SwapRefused
+from app.patterns import FOLDER
 from app.problems import Problem, from_errors, retry_after
 
 router = APIRouter(prefix="/admin", tags=["Operation"])
@@ -27,7 +28,7 @@ class WantedModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"bundle": "birds"}]})
 
     bundle: str = Field(
-        pattern=NAME, description="Name of a folder in DUET_BUNDLES, which is the folder of DUET_BUNDLE unless set."
+        pattern=FOLDER, description="Name of a folder in DUET_BUNDLES, which is the folder of DUET_BUNDLE unless set."
     )
 
 
@@ -89,9 +90,9 @@ async def swap_model(request: Request, models: TheModels) -> SwappedModel:
     """
     settings = models.service.settings
     try:
-        wanted = WantedModel.model_validate(await read_json(request, settings))
+        wanted = WantedModel.model_validate(await read_json(request, settings, WantedModel))
     except ValidationError as error:
-        raise from_errors("invalid-request", error.errors(include_url=False)) from None
+        raise from_errors("invalid-request", error.errors(include_url=False), WantedModel) from None
     try:
         folder = await asyncio.to_thread(bundle_named, wanted.bundle, settings.bundle_folder)
         done = await models.swap(folder, name=wanted.bundle, asked_by="api")

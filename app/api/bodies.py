@@ -8,12 +8,12 @@ import json
 from collections.abc import Awaitable
 from typing import IO, Any, NoReturn, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.form_photo import photo_in_form
 from app.observability.spans import stage
-from app.problems import Problem
+from app.problems import Problem, example_of
 from app.settings import Settings
 
 Result = TypeVar("Result")
@@ -86,8 +86,12 @@ async def read_photo(request: Request, settings: Settings) -> bytes:
     return data
 
 
-async def read_json(request: Request, settings: Settings, *, most: int | None = None) -> dict[str, Any]:
+async def read_json(
+    request: Request, settings: Settings, of: type[BaseModel] | None = None, *, most: int | None = None
+) -> dict[str, Any]:
     """The JSON object of the body, of at most `most` bytes (default: the setting `max_json_bytes`).
+
+    What is no JSON is told with the example of `of`.
 
     Raises Problem: unsupported-media-type, invalid-json, body-too-large, body-timeout, incomplete-body.
     """
@@ -96,7 +100,7 @@ async def read_json(request: Request, settings: Settings, *, most: int | None = 
         allowed = {"got": kind, "allowed": ["application/json"]}
         raise Problem("unsupported-media-type", "The body has to be JSON.", allowed)
     data = await read_body(request, settings, most=most or settings.max_json_bytes)
-    return await asyncio.to_thread(json_object, data)  # a photo in base64 takes a while
+    return await asyncio.to_thread(json_object, data, example=example_of(of))  # a photo in base64 takes a while
 
 
 async def read_body(request: Request, settings: Settings, *, most: int) -> bytes:
@@ -114,7 +118,7 @@ async def read_body(request: Request, settings: Settings, *, most: int) -> bytes
         return await _in_time(_small_body(request, most), settings)
 
 
-def json_object(data: bytes | str, what: str = "The body") -> dict[str, Any]:
+def json_object(data: bytes | str, what: str = "The body", example: JsonValue = None) -> dict[str, Any]:
     """The JSON object that a body, or a line of one, is; strict: no NaN, no infinity, no repeated names.
 
     Raises Problem invalid-json.
@@ -123,7 +127,7 @@ def json_object(data: bytes | str, what: str = "The body") -> dict[str, Any]:
         value = json.loads(data, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_unique)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text, and no store could keep it
     except (ValueError, RecursionError) as error:
-        raise Problem("invalid-json", f"{what} is not JSON: {error}", {"example": {"id": "painted-bunting"}}) from None
+        raise Problem("invalid-json", f"{what} is not JSON: {error}", {"example": example} if example else {}) from None
     if not isinstance(value, dict):
         raise Problem("invalid-json", f"{what} is not a JSON object.", {"got": type(value).__name__})
     return value

@@ -142,9 +142,9 @@ async def _photo(
 async def _answers(request: Request, response: Response, service: Service, space: str) -> tuple[Labelled, bool]:
     """Everything is checked before anything is kept."""
     try:
-        told = LabelledAnswers.model_validate(await read_json(request, service.settings))
+        told = LabelledAnswers.model_validate(await read_json(request, service.settings, LabelledAnswers))
     except ValidationError as error:
-        raise from_errors("invalid-calibration", error.errors(include_url=False)) from None
+        raise from_errors("invalid-calibration", error.errors(include_url=False), LabelledAnswers) from None
     snapshot = await snapshot_of(service, space, response)
     for photo in told.photos:
         class_row(service, snapshot, photo.class_id)

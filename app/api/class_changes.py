@@ -69,7 +69,7 @@ async def replace_class(
 
     `If-Match: "<ETag>"` replaces only that version, `If-None-Match: *` only creates.
     """
-    data = await read_json(request, service.settings)
+    data = await read_json(request, service.settings, NewClass)
     if data.setdefault("id", class_id) != class_id:
         members = {"got": str(data["id"])[:80], "allowed": class_id[:80]}
         raise Problem("invalid-class", "The id in the body is not the one in the path.", members)
@@ -99,11 +99,11 @@ async def change_class(
 ) -> ChangedClass:
     """Change what the body names. A seen class can be relabelled or hidden, in this space only."""
     check_is_class(class_id, space)
-    data = await read_json(request, service.settings)
+    data = await read_json(request, service.settings, ClassChange)
     try:
         asked = ClassChange.model_validate(data)
     except ValidationError as error:
-        raise from_errors("invalid-class", error.errors(include_url=False)) from None
+        raise from_errors("invalid-class", error.errors(include_url=False), ClassChange) from None
     if not asked.model_fields_set:
         raise Problem("invalid-class", "Nothing is named that could change.", {"example": {"label": "Warbler"}})
     seen = service.bundle.classes.row(class_id)

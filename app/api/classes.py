@@ -61,7 +61,7 @@ async def register(
     that were filled in. To correct it, PUT the class with the attributes as a mapping; or ask with
     `dry_run=true` first: the same answer with status 200, the revision as it is and all degrees; nothing is stored.
     """
-    data = await read_json(request, service.settings)
+    data = await read_json(request, service.settings, NewClass)
     described = await asyncio.to_thread(describe, data, service)
     record = described.record
     if service.bundle.classes.row(record.id) is not None:

@@ -10,12 +10,12 @@ from fastapi import Depends, Path, Query, Request, Response
 from pydantic import Field
 
 from app.model_swap import ModelSwap
+from app.patterns import SLUG
 from app.problems import Problem
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
 from app.service import Service
 
-SLUG = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 """Ids of classes and class spaces: 1 to 64 lower-case letters, digits and inner hyphens."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from app.api.answers import Interpretation, Understood
-from app.api.deps import SLUG
+from app.patterns import SLUG
 from app.problems import Problem, from_errors
 from app.registry.store import ClassRecord, Kind, as_json
 from app.service import Service
@@ -91,7 +91,7 @@ def describe(data: Mapping[str, Any], service: Service) -> Described:
     try:
         new = NewClass.model_validate(data)
     except ValidationError as error:
-        raise from_errors("invalid-class", error.errors(include_url=False)) from None
+        raise from_errors("invalid-class", error.errors(include_url=False), NewClass) from None
     schema = service.bundle.schema
     kind: Kind
     detail: dict[str, Any]

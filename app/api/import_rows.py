@@ -13,8 +13,8 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from app.api.bodies import json_object
-from app.api.deps import SLUG
 from app.api.descriptions import checked_label, describe
+from app.patterns import SLUG
 from app.problems import Problem
 from app.registry.store import ClassRecord, as_json
 from app.service import Service

@@ -10,9 +10,10 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.classify import check_candidates
-from app.api.deps import SLUG, snapshot_of
+from app.api.deps import snapshot_of
 from app.api.tensors import Datatype, InferRequest, Tensor
 from app.engine.image_states import ImageState
+from app.patterns import SLUG
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
 from app.service import Service

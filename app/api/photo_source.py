@@ -45,9 +45,9 @@ async def photo_of(request: Request, service: Service) -> bytes:
     if kind != "application/json":
         return await read_photo(request, service.settings)
     try:
-        asked = PhotoUrl.model_validate(await read_json(request, service.settings))
+        asked = PhotoUrl.model_validate(await read_json(request, service.settings, PhotoUrl))
     except ValidationError as error:
-        raise from_errors("invalid-request", error.errors(include_url=False)) from None
+        raise from_errors("invalid-request", error.errors(include_url=False), PhotoUrl) from None
     return await fetched(asked.url, service)
 
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.answers import ChangedSpace, Log, LoggedWrite, SpaceList, SpaceSettings, SpaceSummary
 from app.api.bodies import json_body, read_json
-from app.api.deps import SLUG, Actor, Space, TheService, revision_header
+from app.api.deps import Actor, Space, TheService, revision_header
 from app.api.writing import show
+from app.patterns import SLUG
 from app.problems import Problem, from_errors
 from app.registry.follower import DEFAULT_SPACE
 from app.registry.reading import read_all
@@ -85,11 +86,11 @@ async def list_spaces(service: TheService) -> SpaceList:
 async def make_space(request: Request, response: Response, service: TheService, actor: Actor) -> ChangedSpace:
     """Make an empty space, or a copy of another at one revision: its registered, hidden and relabelled classes
     and its γ."""
-    data = await read_json(request, service.settings)
+    data = await read_json(request, service.settings, NewSpace)
     try:
         new = NewSpace.model_validate(data)
     except ValidationError as error:
-        raise from_errors("invalid-parameter", error.errors(include_url=False)) from None
+        raise from_errors("invalid-parameter", error.errors(include_url=False), NewSpace) from None
     changes, act = [], Act("create-space", actor)
     if new.copy_of is not None:
         await _info(service, new.copy_of)
@@ -123,11 +124,11 @@ async def change_space(
     It is a write like that of a class: under a revision of its own, in the log, seen by every replica. Guarantees of
     sets given before are void from then on.
     """
-    data = await read_json(request, service.settings)
+    data = await read_json(request, service.settings, SpaceChange)
     try:
         asked = SpaceChange.model_validate(data)
     except ValidationError as error:
-        raise from_errors("invalid-parameter", error.errors(include_url=False)) from None
+        raise from_errors("invalid-parameter", error.errors(include_url=False), SpaceChange) from None
     await _info(service, name)
     act = Act("clear-gamma" if asked.gamma is None else f"set-gamma {asked.gamma:g}", actor)
     record = settings_record(service.schema_id, gamma=asked.gamma)

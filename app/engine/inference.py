@@ -172,7 +172,7 @@ class Inference:
         if self._canary is None:
             self._settle(None)
             return worker.failures
-        job = Job(self._canary.pixels, asyncio.get_running_loop().create_future())
+        job = Job(self._canary.pixels, asyncio.get_running_loop().create_future(), canary=True)
         try:
             worker.put(job)
             while not job.answer.done() and worker.busy_seconds() <= self._supervision.model_timeout:

@@ -26,6 +26,7 @@ class Job:
         deadline: `time.monotonic()` from which the answer is of no use.
         queued: `time.monotonic()` at which it came.
         span: of its request, where that is traced.
+        canary: asked by the service itself; metrics of photos leave it out.
     """
 
     pixels: NDArray[np.float32]
@@ -33,6 +34,7 @@ class Job:
     deadline: float = math.inf
     queued: float = field(default_factory=time.monotonic)
     span: Span | None = None
+    canary: bool = False
 
     @property
     def wanted(self) -> bool:

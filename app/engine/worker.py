@@ -167,7 +167,8 @@ class Worker:
         """Answer a batch; when it fails, each of its photos once more alone, so that only those at fault fail."""
         start = time.monotonic()
         for job in batch:
-            self._metrics.stage_seconds.labels("queue").observe(start - job.queued)
+            if not job.canary:
+                self._metrics.stage_seconds.labels("queue").observe(start - job.queued)
             tell(job.span, "queue", job.queued, start)
         try:
             self._answer(batch)
@@ -202,8 +203,9 @@ class Worker:
         tell_batch([job.span for job in batch], start, self._rested)
         seconds = self._rested - start
         self._batch_seconds += 0.2 * (seconds - self._batch_seconds)
-        self._metrics.batch_size.observe(len(batch))
-        for _ in batch:
+        if photos := sum(not job.canary for job in batch):
+            self._metrics.batch_size.observe(photos)
+        for _ in range(photos):
             self._metrics.stage_seconds.labels("infer").observe(seconds)
         states = [ImageState(v=encoded.v[row].copy(), state=encoded.state[row].copy()) for row in range(len(batch))]
         self._tell(self._settle, batch, states, seconds / len(batch))

@@ -80,4 +80,5 @@ def _write(scope: Scope, record: RequestRecord, status: int, seconds: float, **s
     }
     extra = {name: value for name, value in fields.items() if value != ""}
     told = " ".join(f"{name}={extra[name]}" for name in ("key", "decision") if name in extra)
-    log.info("%s %s %d in %.1f ms %s", scope["method"], path, status, 1000 * seconds, told, extra=extra)
+    line = f"{scope['method']} {path} {status} in {1000 * seconds:.1f} ms {told}".rstrip()
+    log.info("%s", line, extra=extra)

@@ -167,6 +167,9 @@ def test_no_name_leads_out_of_the_folder(bundles: Path, service: ServiceProcess)
         assert answer.json()["type"] in ("/problems/bundle-not-found", "/problems/invalid-request"), answer.text
         assert str(bundles) not in answer.text.replace(str(outside), "")
     assert answer.json()["allowed"] == ["current", "one", "two"]
+    misnamed = service.client.post("/admin/model", json={"bundle": "../outside"}).json()
+    assert misnamed["example"] == service.client.post("/admin/model").json()["example"] == {"bundle": "birds"}
+    assert "the first a letter or digit" in misnamed["detail"]
     assert served(service.client) == "one"
     assert swap(service.client, "current").status_code == 200  # a link that stays inside
 

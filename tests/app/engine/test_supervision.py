@@ -121,6 +121,26 @@ def test_a_model_that_fails_its_canary_is_not_ready_until_it_passes() -> None:
     asyncio.run(main())
 
 
+def test_canaries_are_not_counted_as_photos() -> None:
+    async def main() -> None:
+        model, metrics = NumberModel(), Metrics()
+        model.go.set()
+        works = engine(
+            model, supervision=Supervision(**{**QUICK.__dict__, "canary_every": 0.02}), metrics=metrics, tested=True
+        )
+        works.start()
+        await works.ready()
+        await until(lambda: len(model.seen) > 3)
+        await works.encode(photo(1))
+        await works.stop()
+        count = metrics.registry.get_sample_value
+        assert count("duet_batch_size_count") == 1
+        assert count("duet_stage_seconds_count", {"stage": "infer"}) == 1
+        assert count("duet_stage_seconds_count", {"stage": "queue"}) == 1
+
+    asyncio.run(main())
+
+
 def test_a_failed_photo_makes_the_model_be_asked_for_the_canary() -> None:
     async def main() -> None:
         model = NumberModel()
