@@ -69,14 +69,19 @@ def birds(bundle: Bundle, int8: Path | None) -> Contender:
     return Contender(name="birds", size=bundle.preprocessing.size, unfolded=_unfolded(model, template), files=files)
 
 
-def paper(bundle: Bundle, folder: Path) -> Contender:
-    """DeiT-base and BERT-base with random weights and the attributes of `bundle`, exported into `folder`."""
+def bert_base(folder: Path) -> str:
+    """A folder, made in `folder`, with BERT-base of random weights and the demo's tokenizer, which is BERT's."""
     language = folder / "bert-base"
-    shutil.copytree(resolve_language_model(load_config(BIRDS).language.name), language)  # its tokenizer is BERT's
+    shutil.copytree(resolve_language_model(load_config(BIRDS).language.name), language)
     for weights in (*language.glob("*.bin"), *language.glob("*.safetensors")):
         weights.unlink()
     BertModel(BertConfig(), add_pooling_layer=False).save_pretrained(language)
-    config = load_config(PAPER, f"language.name={language}")
+    return str(language)
+
+
+def paper(bundle: Bundle, folder: Path) -> Contender:
+    """DeiT-base and BERT-base with random weights and the attributes of `bundle`, exported into `folder`."""
+    config = load_config(PAPER, f"language.name={bert_base(folder)}")
     model, template = _built(config, bundle)
     size, full, int8 = config.data.image_size, folder / "float32.onnx", folder / "int8.onnx"
     example = (torch.zeros(2, 3, size, size),)

@@ -9,7 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.report import faults_section, load_pictures, load_tables, memory_section, registry_section
+from benchmarks.report import (
+    faults_section,
+    load_pictures,
+    load_tables,
+    memory_section,
+    registry_section,
+    training_step_section,
+)
 from benchmarks.serving import results
 from duet_core.figures.style import Picture
 
@@ -36,6 +43,7 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "load": Section(load_tables.markdown, load_pictures.pictures),
         "memory": Section(memory_section.markdown, memory_section.pictures),
         "registry": Section(registry_section.markdown, registry_section.pictures),
+        "training_step": Section(training_step_section.markdown, training_step_section.pictures),
     }
 )
 """By the name of the benchmark, which is that of the file of its results."""

@@ -54,10 +54,26 @@ def _faults() -> dict[str, Any]:
     return {"machine": _load()["machine"], "rows": [row | {"unasked": 0, "lost": 0, "peak_mb": 150.0}] * 2}
 
 
+def _training_step() -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(
+        ("images_per_second", "ratio", "processor_ratio", "csg_seconds", "cls_seconds"), 1.0
+    )
+    row |= {"way": "a loop", "batch": 2, "tflop_an_image": 0.1, "share_of_matrix_rate": 0.5, "step_mb": 100.0}
+    run = {"machine": "CPU", "bf16": False, "rounds": 1, "matrix_tflops": 0.3, "others": 0.5}
+    return {"cpu": run | {"encoders": {"paper": [row, row]}}}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Results of all benchmarks."""
-    for name, result in (("load", _load()), ("memory", _memory()), ("registry", _registry()), ("faults", _faults())):
+    made = {
+        "load": _load(),
+        "memory": _memory(),
+        "registry": _registry(),
+        "training_step": _training_step(),
+        "faults": _faults(),
+    }
+    for name, result in made.items():
         results.save(name, result, tmp_path)
     return tmp_path
 
