@@ -136,7 +136,9 @@ class Service:
 
     async def encode(self, photo: bytes) -> ImageState:
         """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
-        return await self.model.encode(photo)
+        self.admission.check()
+        with self.admission.queue.inside():
+            return await self.model.encode(photo)
 
     def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:
         """γ for an answer: what the request asks for, else what the class space sets, else the bundle's."""

@@ -105,6 +105,13 @@ class Settings(BaseSettings):
         ge=1,
         description="Photos in the service at once (arriving, decoding, waiting, in the model); more get 503.",
     )
+    steady_images: int | None = Field(
+        default=None,
+        ge=1,
+        description="Photos in work while more come than can be computed. A burst may wait, up to `queue_images`; "
+        "while the queue does not run empty, what is beyond these gets 503, so that answers stay quick. Two for each "
+        "CPU keep all busy. Unset: as many as `queue_images`, so that all of them may wait.",
+    )
     max_batch: int = Field(default=16, ge=1, le=256, description="Most photos the model is given at once.")
     key_queue_images: int | None = Field(
         default=None,

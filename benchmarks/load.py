@@ -100,7 +100,8 @@ def one_round(bench: Bench, systems: Sequence[System], number: int) -> dict[str,
         ours = system.name == DUET.name
         with tempfile.TemporaryDirectory() as folder, running(system, bundle=bench.bundle, folder=Path(folder)) as it:
             closed = []
-            for clients in bench.clients if ours else [n for n in FEW_CLIENTS if n <= max(bench.clients)]:
+            few = system.clients or FEW_CLIENTS
+            for clients in bench.clients if ours else [n for n in few if n <= max(bench.clients)]:
                 closed.append(_told(bench.closed(it, clients) | {"round": number}))
             capacity = max(entry["a_second"] for entry in closed)
             for load in LOADS if ours else OVERLOAD:

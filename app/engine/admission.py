@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 
+from app.engine.standing import StandingQueue
 from app.metrics import Metrics
 
 
@@ -37,12 +38,16 @@ class Admission:
     Args:
         limit: places there are.
         key_limit: most places of one key; None sets no bound. Callers without a key have none either.
+        queue: what is being worked on; while it stands, nothing new is taken though places are free.
     """
 
-    def __init__(self, *, limit: int, key_limit: int | None = None, metrics: Metrics) -> None:
+    def __init__(
+        self, *, limit: int, key_limit: int | None = None, queue: StandingQueue | None = None, metrics: Metrics
+    ) -> None:
         self._limit = limit
         self._key_limit = key_limit
         self._metrics = metrics
+        self.queue = queue or StandingQueue(steady=limit)
         self._taken = 0
         self._by_key: Counter[str] = Counter()
         self._seconds_per_image = 0.1
@@ -65,6 +70,8 @@ class Admission:
         """
         if self.closed and not begun:
             raise Draining("this process is ending")
+        if not begun:
+            self.check()
         if count > self.room(key):
             if key is not None and self._key_limit is not None and self._by_key[key] + count > self._key_limit:
                 self._metrics.over_quota.inc()
@@ -72,6 +79,12 @@ class Admission:
             self._metrics.shed.inc()
             raise Overloaded(self._retry_after(self._taken), self._limit)
         self._change(key, count)
+
+    def check(self) -> None:
+        """Raise Overloaded while the queue stands. Asked again when a body has come: others may have been faster."""
+        if self.queue.refuses:
+            self._metrics.shed.inc()
+            raise Overloaded(self._retry_after(self._taken), self.queue.steady)
 
     def room(self, key: str | None) -> int:
         """How many places this caller could take now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.engine.admission import Admission
+from app.engine.standing import StandingQueue
 from app.engine.supervision import Supervision
 from app.engine.worker import Batching
 from app.metrics import Metrics
@@ -12,7 +13,12 @@ from duet_core.runtime.sessions import Choice
 
 def admission_of(settings: Settings, metrics: Metrics) -> Admission:
     """The places there are."""
-    return Admission(limit=settings.queue_images, key_limit=settings.key_queue_images, metrics=metrics)
+    return Admission(
+        limit=settings.queue_images,
+        key_limit=settings.key_queue_images,
+        queue=StandingQueue(steady=settings.steady_images or settings.queue_images),
+        metrics=metrics,
+    )
 
 
 def batching_of(settings: Settings) -> Batching:

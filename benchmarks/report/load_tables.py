@@ -117,14 +117,12 @@ def _loads(result: Mapping[str, Any]) -> str:
 
 
 def _systems(result: Mapping[str, Any]) -> str:
-    rows = []
+    rows, many = [], max(values(result["closed"], "clients"))
     for system in sorted(values(result["closed"], "system"), key=lambda name: name != OURS):
         closed, late = chosen(result["closed"], system=system), chosen(result["open"], system=system, load=1.5)
-        most = max(values(closed, "clients"))
         cells = [system, percent(saturation(result, system)), number(added_ms(result, system))]
-        cells.append(number(median(chosen(closed, clients=most), "p99_ms"), 0))
+        cells.append(number(median(chosen(closed, clients=many), "p99_ms"), 0))
         rows.append([*cells, *_overloaded(late)[1:]])
-    many = max(values(result["closed"], "clients"))
     heads = ["served by", "of the best bare loop", "added p50 ms, one client", f"p99 ms, {many} clients"]
     return table([*heads, *(f"at 1.5: {name}" for name in _OVERLOADED[1:])], rows)
 

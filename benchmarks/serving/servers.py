@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.serving.machine import processor_seconds, resident_mb
@@ -30,6 +30,7 @@ class System:
         ready: path that answers 200 once photos may be sent.
         path, form_field: where photos go, and in which form field.
         settings: environment variables.
+        clients: of its closed loops, where it does not take as many as the benchmark has.
     """
 
     name: str
@@ -38,6 +39,7 @@ class System:
     path: str
     form_field: str = "image"
     settings: Mapping[str, str] = field(default_factory=dict)
+    clients: tuple[int, ...] = ()
 
 
 DUET = System(
@@ -49,7 +51,14 @@ DUET = System(
 )
 _PLAIN = ("-m", "benchmarks.serving.plain_fastapi", "{port}", "{bundle}")
 _LIT = ("-m", "benchmarks.serving.lit_server", "{port}", "{bundle}")
+STEADY = replace(
+    DUET,
+    name="duet serve, 4 steady",
+    settings={**DUET.settings, "DUET_STEADY_IMAGES": "4"},
+    clients=(1, 2, 4),  # more would be turned away, and ask again at once as no client should
+)
 OTHERS = (
+    STEADY,
     System(name="FastAPI, async def", command=_PLAIN, ready="/docs", path="/async"),
     System(name="FastAPI, def", command=_PLAIN, ready="/docs", path="/def"),
     System(name="LitServe", command=(*_LIT, "1"), ready="/health", path="/predict", form_field="request"),
