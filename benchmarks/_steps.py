@@ -13,11 +13,10 @@ from torch import Tensor
 from duet_core.benchmarks import Benchmark
 from duet_core.classes import ClassTable
 from duet_core.config import TrainConfig
-from duet_core.model.build import build_duet
-from duet_core.model.language import load_tokenizer
+from duet_core.experiment import Experiment
 from duet_core.runtime import Bundle
-from duet_core.step_plan import Stage, StepPlan, StepPlanner
-from duet_core.task import ClassVectors, DuetTask
+from duet_core.step_plan import Stage, StepPlan
+from duet_core.task import DuetTask
 from duet_core.trainer import parameter_groups, placed
 
 STAGES: tuple[Stage, ...] = ("CSG", "CLS")
@@ -52,23 +51,12 @@ def steps(config: TrainConfig, bundle: Bundle, *, batch: int, device: torch.devi
         vision=dataclasses.replace(config.vision, weights=None, pretrained=False),
         optimizer=dataclasses.replace(config.optimizer, batch_size=batch),
     )
-    benchmark = _benchmark(bundle)
-    split = benchmark.test_split()
-    planner = StepPlanner(
-        benchmark=benchmark,
-        split=split,
-        sampling=config.sampling,
-        tokenizer=load_tokenizer(config.language.name),
-        max_tokens=config.language.max_tokens,
-    )
-    z = torch.from_numpy(benchmark.class_vectors)
-    every = np.concatenate([split.seen_classes, split.unseen_classes])
-    task = DuetTask(
-        model=build_duet(config, attributes=z.shape[1], seed=0),
-        vectors=ClassVectors(seen=z[split.seen_classes], every=z[every]),
-        config=config.loss,
-        template=planner.sentences.template(),
-    )
+    experiment = Experiment(config, device=device)
+    experiment.benchmark = _benchmark(bundle)
+    split = experiment.split("test")
+    planner = experiment.planner(split)
+    task = experiment.build_task(split, planner, seed=0)
+    assert isinstance(task, DuetTask)
     placed(task, device).train()
     generator = torch.Generator().manual_seed(0)
     positions = torch.randperm(len(split.train), generator=generator)[:batch]

@@ -1,6 +1,6 @@
 """What attacks and faults do to the service: every scenario of tests/faults, counted.
 
-``python -m benchmarks.faults`` runs those tests, about four minutes, and writes `benchmarks/results/faults.json`;
+``python -m benchmarks.faults`` runs those tests, about two minutes, and writes `benchmarks/results/faults.json`;
 ``python -m benchmarks.report`` makes the table of it. A scenario that this machine cannot run (mounting a disk needs
 root) is missing in the table.
 """

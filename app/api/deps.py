@@ -16,8 +16,6 @@ from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
 from app.service import Service
 
-"""Ids of classes and class spaces: 1 to 64 lower-case letters, digits and inner hyphens."""
-
 
 # Dependencies are coroutines though they wait for nothing: FastAPI sends plain functions to a thread and back.
 async def get_models(request: Request) -> ModelSwap:

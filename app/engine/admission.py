@@ -68,9 +68,9 @@ class Admission:
 
         Raises Draining after `close`, unless they are for a request that has `begun` and holds others.
         """
-        if self.closed and not begun:
-            raise Draining("this process is ending")
         if not begun:
+            if self.closed:
+                raise Draining("this process is ending")
             self.check()
         if count > self.room(key):
             if key is not None and self._key_limit is not None and self._by_key[key] + count > self._key_limit:

@@ -13,12 +13,9 @@ from duet_core.runtime.sessions import Choice
 
 def admission_of(settings: Settings, metrics: Metrics) -> Admission:
     """The places there are."""
-    return Admission(
-        limit=settings.queue_images,
-        key_limit=settings.key_queue_images,
-        queue=StandingQueue(steady=settings.steady_images or settings.queue_images),
-        metrics=metrics,
-    )
+    limit = settings.queue_images
+    queue = StandingQueue(steady=settings.steady_images or limit)
+    return Admission(limit=limit, key_limit=settings.key_queue_images, queue=queue, metrics=metrics)
 
 
 def batching_of(settings: Settings) -> Batching:

@@ -43,7 +43,7 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "load": Section(load_tables.markdown, load_pictures.pictures),
         "memory": Section(memory_section.markdown, memory_section.pictures),
         "registry": Section(registry_section.markdown, registry_section.pictures),
-        "training_step": Section(training_step_section.markdown, training_step_section.pictures),
+        "training_step": Section(training_step_section.markdown),
     }
 )
 """By the name of the benchmark, which is that of the file of its results."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.report.table import number, percent, table
-from duet_core.figures.style import Picture
 
 ENCODERS = {"paper": "DeiT-base, BERT-base", "small": "MobileNetV2, MiniLM"}
 HEADS = (
@@ -27,11 +26,6 @@ def run_table(encoders: Mapping[str, list[dict[str, Any]]]) -> str:
 def markdown(result: Mapping[str, Any]) -> str:
     """The section."""
     return "\n\n".join(_of_device(device, run) for device, run in result.items())
-
-
-def pictures(_: Mapping[str, Any]) -> list[Picture]:
-    """None: the tables say it."""
-    return []
 
 
 def _cells(encoders: str, row: Mapping[str, Any]) -> list[str]:

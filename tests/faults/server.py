@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.serving.machine import peak_resident_mb
 from tests.service_process import ServiceProcess
 
 WORD = "BREAK_MODEL"
@@ -53,18 +54,16 @@ class Server(ServiceProcess):
 
     def files(self) -> int:
         """Files and sockets that the process has open."""
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+        return open_files(self.pid)
 
     def peak_mb(self) -> float:
         """The most memory it has had, in MB."""
-        return peak_mb(self.pid)
+        return peak_resident_mb(self.pid)
 
 
-def peak_mb(process: int) -> float:
-    """The most memory a running process has had, in MB."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    assert found, process
-    return int(found[1]) * 1024 / 1e6
+def open_files(process: int) -> int:
+    """Files and sockets that a running process has open."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))
 
 
 class HeldServer(Server):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -14,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.serving.machine import peak_resident_mb
 from duet_client import DuetClient, NewClass, Retries, Unreachable
 from tests.faults.conftest import StartServer
 from tests.faults.report import Row
-from tests.faults.server import Server, eventually, peak_mb
+from tests.faults.server import Server, eventually, open_files
+from tests.service_process import ServiceProcess
 from tests.tiny_bundle import ALL_BLUE, picture_bytes
 
 pytestmark = pytest.mark.slow
@@ -31,17 +32,7 @@ class Workers(Server):
 
     def command(self) -> list[str]:
         """`uvicorn --workers 2`."""
-        return [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "app.main:create_app",
-            "--factory",
-            "--port",
-            str(self.port),
-            "--workers",
-            "2",
-        ]
+        return [*ServiceProcess.command(self), "--workers", "2"]
 
     def workers(self) -> set[int]:
         """Their process numbers; the third child of uvicorn watches over shared memory."""
@@ -50,11 +41,11 @@ class Workers(Server):
 
     def busiest(self) -> int:
         """The worker with the most connections."""
-        return max(self.workers(), key=lambda worker: len(list(Path(f"/proc/{worker}/fd").iterdir())))
+        return max(self.workers(), key=open_files)
 
     def peak_mb(self) -> float:
         """Of the larger worker."""
-        return max(peak_mb(worker) for worker in self.workers())
+        return max(map(peak_resident_mb, self.workers()))
 
 
 class Load:
