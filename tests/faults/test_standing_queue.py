@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from tests.faults.conftest import StartServer
 from tests.faults.report import Row
 from tests.faults.server import HeldServer, eventually
+from tests.faults.sockets import photo_request
 from tests.tiny_bundle import picture_bytes
 
 pytestmark = pytest.mark.slow
@@ -27,7 +29,10 @@ def test_a_queue_that_stands_turns_away_while_a_burst_waits(serve: StartServer) 
 
     service.say("hold")
     sent: list[Future[int]] = []
-    with ThreadPoolExecutor(60) as pool:
+    early = photo_request()
+    with socket.create_connection(("127.0.0.1", service.port)) as arriving, ThreadPoolExecutor(60) as pool:
+        arriving.sendall(early[:-60])
+        eventually(lambda: service.metric("duet_images_in_flight") == 1)  # let in while nothing stood
 
         def refused_one_more() -> bool:
             sent.append(pool.submit(classify))
@@ -35,6 +40,8 @@ def test_a_queue_that_stands_turns_away_while_a_burst_waits(serve: StartServer) 
 
         eventually(refused_one_more)
         assert [classify() for _ in range(20)] == [503] * 20
+        arriving.sendall(early[-60:])
+        assert b"/problems/overloaded" in arriving.makefile("rb").read()  # others were faster
         service.say("")
         answers = [photo.result() for photo in sent]
     assert answers.count(200) >= 3  # two are steady, and it took more for the queue to stand
