@@ -10,6 +10,9 @@ import torch
 from duet_core.config import TrainConfig
 from duet_core.recipe import changed_fields, recipe
 
+_AFTERWARDS = "prototypes."
+"""Fields that say what is made of a trained model: its checkpoint is the same."""
+
 
 class CheckpointError(ValueError):
     """A checkpoint that belongs to another run."""
@@ -54,7 +57,7 @@ def load_checkpoint(file: Path, config: TrainConfig, *, seed: int, device: torch
     if not file.exists():
         return None
     state: dict[str, Any] = torch.load(file, map_location=device, weights_only=True)
-    changed = changed_fields(state["recipe"], config)
+    changed = [name for name in changed_fields(state["recipe"], config) if not name.startswith(_AFTERWARDS)]
     if changed or state["seed"] != seed:
         raise CheckpointError(
             f"{file} was written by another run: {', '.join(changed) or 'seed'} changed; "

@@ -47,6 +47,7 @@ COMMANDS: dict[str, str] = {
     "baseline": "fit and judge ESZSL on the recipe's encoder",
     "decisions": "judge refusals, probabilities and sets of classes of a bundle",
     "maps": "judge whether heat maps point at the bird",
+    "whole": "judge whole photos against boxes, in several views of a photo",
     "study run": "train what is missing of a named study: ablations, sweeps, variants",
     "study report": "tables and plots of a named study, with significance",
     "stats": "tell how often attributes occur, and which occur together",

@@ -78,8 +78,14 @@ class VisionConfig:
     """First entries of the encoder's `blocks` (with the stem) that are frozen and whose output is cached."""
     freeze: bool = False
     """Train nothing of the encoder."""
+    fixed_norms: bool = False
+    """Batch norms of the trained stages keep their pre-trained statistics, and are computed inside the convolutions
+    before them: a step of MobileNetV2 on the CPU then takes two thirds of the time."""
     batch_norm: bool = False
     """Standardise the encoder's state by a batch norm before it is projected."""
+    zero_head: bool = False
+    """Start the linear map from the encoder's state to v (variant vision_only, or cross_modal.direct_path) from 0: what
+    the seen classes never ask for then adds nothing to the scores of unseen ones."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +229,19 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class PrototypeConfig:
+    """Class prototypes fitted in closed form after training (`duet_core.prototypes`); not in the paper."""
+
+    fit: bool = False
+    """Read v off the encoder's state by prototypes instead of the trained head. Training does not depend on it: the
+    checkpoint of a finished run is judged either way."""
+    ridge: float = 0.3
+    """Ridge of the regression of class means on class vectors."""
+    shrinkage: float = 10.0
+    """Multiple of the mean variance within classes that is added to that of every direction."""
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """What is repeated, judged and kept."""
 
@@ -251,6 +270,7 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    prototypes: PrototypeConfig = field(default_factory=PrototypeConfig)
     run: RunConfig = field(default_factory=RunConfig)
     variant: Literal["duet", "vision_only"] = "duet"
     """The whole model, or the first row of Table 3: nothing but ENC_vis and FC under L_zsl."""
@@ -354,6 +374,10 @@ class TrainConfig:
                 errors.append(f"loss.{name}: got {value}; allowed is 0 or more")
         if self.loss.tau <= 0:
             errors.append(f"loss.tau: got {self.loss.tau}; allowed is above 0, such as 0.05")
+        above_zero = {"prototypes.ridge": self.prototypes.ridge, "prototypes.shrinkage": self.prototypes.shrinkage}
+        errors += [
+            f"{name}: got {value}; allowed is above 0, such as 0.3" for name, value in above_zero.items() if value <= 0
+        ]
         if not self.run.seeds or not self.run.validation_seeds:
             errors.append("run.seeds and run.validation_seeds: at least one seed each, such as [0, 1, 2]")
         return errors

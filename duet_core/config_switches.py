@@ -27,6 +27,18 @@ def switch_errors(config: TrainConfig) -> list[str]:
             f"sampling.partner_pool: got {config.sampling.partner_pool!r}, but no partner is drawn without "
             "loss.lambda_acl and a drawn positive of L_con; leave it at train"
         )
+    if config.vision.zero_head and config.variant == "duet" and not config.cross_modal.direct_path:
+        errors.append(
+            "vision.zero_head: got true, but variant duet has no linear map from the encoder's state to v; leave it at "
+            "false, or set cross_modal.direct_path"
+        )
+    if config.vision.fixed_norms and config.vision.freeze:
+        errors.append("vision.fixed_norms: got true beside vision.freeze, which fixes them already; leave it at false")
+    if config.prototypes.fit and config.loss.gamma_on != "logits":
+        errors.append(
+            f"loss.gamma_on: got {config.loss.gamma_on!r} beside prototypes.fit, whose scores are no logits of the "
+            "authors' code; leave it at 'logits'"
+        )
     if config.optimizer.bf16_on_cpu and not config.optimizer.bf16:
         errors.append("optimizer.bf16_on_cpu: got true beside optimizer.bf16 false; allowed is false, or true for both")
     if not config.loss.acl_normalise and not config.loss.lambda_acl:

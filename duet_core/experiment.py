@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from duet_core.evaluation import Judged
 from duet_core.image_source import ImageSource, open_images
 from duet_core.model.build import build_duet, build_preprocessing, build_vision, build_vision_only
 from duet_core.model.language import load_tokenizer
+from duet_core.model.readout import readout
 from duet_core.processes import Processes
+from duet_core.prototypes import fit_prototypes
+from duet_core.runtime.metric import Metric
 from duet_core.sampling import SentenceBuilder, TargetSampler, sampling_correction
 from duet_core.step_plan import StepPlanner
 from duet_core.task import ClassVectors, DuetTask, VisionOnlyTask
@@ -144,7 +148,7 @@ class Experiment:
             processes=self._processes,
         )
         trainer.fit()
-        task.eval()
+        self.finish(task, split)
         return task, trainer.seconds
 
     def load(self, split: Split, *, seed: int, folder: Path, source: Path | None = None) -> tuple[Task, float]:
@@ -170,7 +174,25 @@ class Experiment:
         task = self.build_task(split, self.planner(split), seed=seed)
         placed(task, self.device)
         task.model.load_state_dict(judged_weights(state))
-        return task.eval(), float(state["seconds"])
+        self.finish(task, split)
+        return task, float(state["seconds"])
+
+    def finish(self, task: Task, split: Split) -> None:
+        """Put a trained task into evaluation mode, and fit prototypes to the split's training photos where the recipe
+        asks for them: to these photos as the service will see them, without augmentation.
+        """
+        task.eval()
+        settings = self.config.prototypes
+        if settings.fit:
+            prototypes = fit_prototypes(
+                self._outputs(task, split.train, task.model.features),
+                self.benchmark.labels[split.train],
+                self.benchmark.class_vectors,
+                ridge=settings.ridge,
+                shrinkage=settings.shrinkage,
+            )
+            task.model.readout = readout(prototypes).to(self.device)
+            task.metric = Metric(prototypes.metric.astype(np.float32))
 
     @torch.no_grad()
     def predict(self, task: Task, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -178,14 +200,15 @@ class Experiment:
 
         Several processes share the photos, and each gets v of all: all have to ask.
         """
-        return self._outputs(task, rows, 0)
+        return self._outputs(task, rows, lambda hidden: task.predict(hidden)[0])
 
     @torch.no_grad()
     def states(self, task: Task, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Image states (n, D) of photo rows (n,), from which they are grounded; the task's mode is restored."""
-        return self._outputs(task, rows, 1)
+        return self._outputs(task, rows, lambda hidden: task.predict(hidden)[1])
 
-    def _outputs(self, task: Task, rows: NDArray[np.int64], which: int) -> NDArray[np.float32]:
+    @torch.no_grad()
+    def _outputs(self, task: Task, rows: NDArray[np.int64], of: Callable[[Tensor], Tensor]) -> NDArray[np.float32]:
         was_training = task.training
         task.eval()
         chunks = torch.split(torch.from_numpy(rows), _EVAL_BATCH)
@@ -193,7 +216,7 @@ class Experiment:
         held = [chunks[len(chunks) * part // world : len(chunks) * (part + 1) // world] for part in range(world)]
         sizes = [sum(map(len, part)) for part in held]
         parts: list[Tensor] = [  # one without a chunk of its own computes the first, for the width of nothing
-            task.predict(self.images.eval_batch(chunk))[which].float() for chunk in held[rank] or chunks[:1]
+            of(self.images.eval_batch(chunk)).float() for chunk in held[rank] or chunks[:1]
         ]
         task.train(was_training)
         return self._processes.gather(torch.cat(parts)[: sizes[rank]], sizes).cpu().numpy()
@@ -216,14 +239,18 @@ class Experiment:
         return sampling_correction(present, degree, targets.probabilities)
 
     def judged(self, task: Task, split: Split) -> Judged:
-        """The arguments of every judgement in `duet_core.evaluation`, for a split's evaluation photos."""
-        labels = self.benchmark.labels
+        """The arguments of every judgement in `duet_core.evaluation`, for a split's evaluation photos.
+
+        With prototypes v and z are given in coordinates whose products are the scores v·z and whose cosines are those
+        in the metric of the prototypes.
+        """
+        labels, metric = self.benchmark.labels, task.metric
         return Judged(
-            v_seen=self.predict(task, split.seen_eval),
+            v_seen=metric.photo_coordinates(self.predict(task, split.seen_eval)),
             label_seen=labels[split.seen_eval],
-            v_unseen=self.predict(task, split.unseen_eval),
+            v_unseen=metric.photo_coordinates(self.predict(task, split.unseen_eval)),
             label_unseen=labels[split.unseen_eval],
-            class_vectors=self.benchmark.class_vectors,
+            class_vectors=metric.class_coordinates(metric.unit(self.benchmark.class_vectors)),
             seen_classes=split.seen_classes,
             unseen_classes=split.unseen_classes,
             score_space=self.config.loss.gamma_on,

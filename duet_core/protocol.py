@@ -16,7 +16,7 @@ from duet_core.calibration import fit_calibration
 from duet_core.config import TrainConfig
 from duet_core.evaluation import evaluate
 from duet_core.experiment import Experiment
-from duet_core.record import Record, finished, run_folder, write_json
+from duet_core.record import Record, finished, row_of, run_folder, write_json
 
 
 def photo_sets(split: Split) -> dict[str, str]:
@@ -145,7 +145,7 @@ def _keep(
 ) -> Record:
     """The record of a run, which the main process writes into the run's folder."""
     record = Record(
-        row=experiment.config.variant,
+        row=row_of(experiment.config),
         split=split.name,
         seed=seed,
         metrics=metrics,

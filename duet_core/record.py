@@ -25,7 +25,7 @@ class Record:
     """What is kept of a finished run; small enough for the repository.
 
     Attributes:
-        row: the row of the results table, for example "duet" or "vision_only".
+        row: the row of the results table, for example "duet", "vision_only" or "duet+prototypes".
         split: "validation" or "test".
         seed: of the run.
         metrics: T1, U, S, H, AUSUC as fractions, and the γ they were measured at.
@@ -52,6 +52,11 @@ class Record:
     def read(cls, file: Path) -> Record:
         """The record in a file written by `write`."""
         return cls(**json.loads(file.read_text()))
+
+
+def row_of(config: TrainConfig) -> str:
+    """The row of the results table that a recipe's runs belong to: the variant, and what is made of it afterwards."""
+    return f"{config.variant}+prototypes" if config.prototypes.fit else config.variant
 
 
 def finished(folder: Path, config: TrainConfig) -> Record | None:

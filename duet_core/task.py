@@ -18,6 +18,7 @@ from duet_core.losses import (
     self_calibration,
 )
 from duet_core.model.duet import Duet, ImageStates, VisionOnly
+from duet_core.runtime.metric import EUCLIDEAN
 from duet_core.sampling import SentenceBatch
 from duet_core.step_plan import Grounding, StepPlan
 
@@ -93,6 +94,9 @@ class DuetTask(nn.Module):
 
     Letter key: B anchors, M photos, N sentences, n of them masked, m anchors with partners, T tokens, A attributes, D
     width of the cross-modal layers.
+
+    Attributes:
+        metric: in which class vectors have unit length where the trained model is judged; training knows Euclid's only.
     """
 
     def __init__(self, *, model: Duet, vectors: ClassVectors, config: LossConfig, template: SentenceBatch) -> None:
@@ -107,6 +111,7 @@ class DuetTask(nn.Module):
         super().__init__()
         self.model = model
         self.config = config
+        self.metric = EUCLIDEAN
         self.zsl = ZslLoss(vectors, config)
         self.register_buffer("template_ids", template.input_ids, persistent=False)
         self.register_buffer("template_mask", template.attention_mask, persistent=False)
@@ -188,11 +193,12 @@ class DuetTask(nn.Module):
 
 
 class VisionOnlyTask(nn.Module):
-    """One step of the vision-only ablation: L_zsl alone, nothing of the language side."""
+    """One step of the vision-only ablation: L_zsl alone, nothing of the language side. `metric` as in DuetTask."""
 
     def __init__(self, *, model: VisionOnly, vectors: ClassVectors, config: LossConfig) -> None:
         super().__init__()
         self.model = model
+        self.metric = EUCLIDEAN
         self.zsl = ZslLoss(vectors, config)
 
     def predict(self, hidden: Tensor) -> tuple[Tensor, Tensor]:

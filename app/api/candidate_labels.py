@@ -37,7 +37,8 @@ def competing(labels: Sequence[str], template: str, snapshot: Snapshot, service:
         for label in labels
     ]
     seen = np.array([label in rows and bool(snapshot.classes.seen[rows[label]]) for label in labels])
-    return ClassSet(ids=tuple(labels), labels=tuple(labels), seen=seen, z=np.stack(z))
+    metric = snapshot.classes.metric
+    return ClassSet(ids=tuple(labels), labels=tuple(labels), seen=seen, z=np.stack(z), metric=metric)
 
 
 def _rows(labels: Sequence[str], snapshot: Snapshot) -> Mapping[str, int]:
@@ -75,4 +76,4 @@ def _interpreted(label: str, template: str, service: Service) -> FloatArray:
         names = {unknown.key[:80]: list(unknown.nearest) for unknown in read.unknown[:10]}
         detail = f"The label {label[:80]!r} names attributes that do not exist: {', '.join(names)}."
         raise Problem("unknown-attribute", detail, {"got": label[:120], "errors": [{"nearest": names}]})
-    return class_vector(read.degrees)
+    return class_vector(read.degrees, service.bundle.classes.metric)

@@ -10,7 +10,8 @@ from app.api.answers import AttributeEdit, Contrast, Difference, Edits
 from app.registry.snapshot import Snapshot
 from duet_core.classes import FloatArray
 from duet_core.runtime import Prediction, contributions
-from duet_core.runtime.counterfactual import Edit, fewest_degree_edits, fewest_photo_edits
+from duet_core.runtime.counterfactual import Edit, fewest_photo_edits
+from duet_core.runtime.degree_edits import degree_edits
 
 
 def contrast(v: FloatArray, snapshot: Snapshot, row: int, other: int, gamma: float, keys: Sequence[str]) -> Contrast:
@@ -65,7 +66,7 @@ def edits_for(
         return Edits(class_id=class_id, instead_of=class_id, class_degrees=[], photo_attributes=[])
     own_handicap = gamma * float(classes.seen[row])
     target = best.calibrated_score + own_handicap  # the score with which it would draw level
-    degrees = fewest_degree_edits(v, snapshot.degrees(class_id), target) if target > 0 else None
+    degrees = degree_edits(v, snapshot.degrees(class_id), target, classes.metric) if target > 0 else None
     needed = target - float(contributions(v, classes.vector(row)).sum())
     strongest = np.linalg.norm(v) * classes.z.max(axis=0)
     photo = fewest_photo_edits(v, classes.vector(row) - classes.vector(leader), needed, strongest)

@@ -105,7 +105,7 @@ def describe(data: Mapping[str, Any], service: Service) -> Described:
         else:
             kind, detail = "vector", {}
             degrees, interpretation = _from_vector(new.attributes or [], schema)
-        class_vector(degrees)
+        class_vector(degrees, service.bundle.classes.metric)
     except (DegreesError, ClassTableError) as error:
         example = {"attributes": {schema.keys[0]: 0.9}}
         raise Problem("invalid-class", f"{error}.", {"example": example}) from None

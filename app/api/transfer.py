@@ -26,7 +26,6 @@ from app.registry.reading import read_all
 from app.registry.snapshot import Snapshot, empty_snapshot
 from app.registry.store import ABSENT, ANY, Act, ClassRecord, Head, Put, StoreError, WriteConflict
 from app.service import Service
-from duet_core.runtime import class_vector
 from duet_core.runtime.carrying import CannotCarry
 
 router = APIRouter(tags=["Classes"])
@@ -146,8 +145,8 @@ def _pairs(snapshot: Snapshot, records: Sequence[ClassRecord]) -> list[ImportedP
     together = empty_snapshot(snapshot.space, snapshot.seen).changed(new, Head())
     found: dict[frozenset[str], ImportedPair] = {}
     for record in new:
-        z = class_vector(record.vector())
-        for other in (*near(together.classes, record.id, z), *near(snapshot.classes, record.id, z)):
+        degrees = record.vector()
+        for other in (*near(together.classes, record.id, degrees), *near(snapshot.classes, record.id, degrees)):
             pair = frozenset((record.id, other.class_id))
             found.setdefault(pair, ImportedPair(imported_id=record.id, **other.model_dump()))
         if len(found) >= PAIRS_SHOWN:

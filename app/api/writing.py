@@ -17,7 +17,7 @@ from app.registry.store import ABSENT, ANY, PRESENT, SETTINGS, Act, Change, Clas
 from app.served_model import ServedModel
 from app.service import Service
 from duet_core.classes import FloatArray
-from duet_core.runtime import ClassSet, class_vector
+from duet_core.runtime import ClassSet
 
 NEAR = 0.99
 """Cosine from which two classes can hardly be told apart. Of the 94 seen classes of models/birds one pair is above."""
@@ -105,14 +105,13 @@ async def near_duplicates(service: Service, space: str, record: ClassRecord) -> 
     """The nearest other classes of the space, when they are too near; empty while there is no snapshot."""
     with contextlib.suppress(StoreError):
         snapshot = await service.follower.snapshot(space)
-        z = class_vector(record.vector())
-        return await asyncio.to_thread(near, snapshot.classes, record.id, z)
+        return await asyncio.to_thread(near, snapshot.classes, record.id, record.vector())
     return []
 
 
-def near(classes: ClassSet, class_id: str, z: FloatArray) -> list[NearDuplicate]:
-    """Classes other than `class_id` whose vector is nearly z (A,), nearest first."""
-    similar = classes.scores(z)
+def near(classes: ClassSet, class_id: str, degrees: FloatArray) -> list[NearDuplicate]:
+    """Classes other than `class_id` described by nearly the same degrees (A,), nearest first."""
+    similar = classes.cosines(degrees)
     rows = np.flatnonzero(similar >= NEAR)
     order = [int(row) for row in rows[np.argsort(-similar[rows], kind="stable")]]
     found = [row for row in order if classes.class_id(row) != class_id][:NEAR_SHOWN]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.registry.store import ClassRecord
 from duet_core.classes import FloatArray
 from duet_core.runtime import BlockView, ClassBlock
+from duet_core.runtime.metric import EUCLIDEAN, Metric
 
 MOST_ROWS = 16_384
 """Rows of a block; 20 MB with 312 attributes, so merging two never takes long."""
@@ -26,7 +27,7 @@ class RecordBlock:
     Attributes:
         classes: what is scored.
         records: (n,) everything else, without the degrees.
-        norms: (n,) length of the degrees, so that degrees = norms * z.
+        norms: (n,) length of the degrees in the metric of the classes, so that degrees = norms * z.
         revisions: (n,) of the records.
     """
 
@@ -72,16 +73,16 @@ class RecordView:
         return degrees
 
 
-def blocks_of(records: Sequence[ClassRecord]) -> Iterator[RecordView]:
-    """New records with their degrees, as views of new blocks."""
+def blocks_of(records: Sequence[ClassRecord], metric: Metric = EUCLIDEAN) -> Iterator[RecordView]:
+    """New records with their degrees, as views of new blocks of class vectors in this metric."""
     for start in range(0, len(records), MOST_ROWS):
         part = records[start : start + MOST_ROWS]
         degrees = np.frombuffer(b"".join(record.degrees for record in part), dtype="<f4")
         degrees = degrees.reshape(len(part), -1).astype(np.float32, copy=False)  # (n, A)
-        norms: FloatArray = np.linalg.norm(degrees, axis=1).astype(np.float32)
+        norms = metric.lengths(degrees)
         light = tuple(_light(record) for record in part)
         z: FloatArray = (degrees / norms[:, None]).astype(np.float32, copy=False)
-        yield RecordView.of(block_of(light, z, norms))
+        yield RecordView.of(block_of(light, z, norms, metric))
 
 
 def tidy(views: Sequence[RecordView]) -> tuple[RecordView, ...]:
@@ -105,17 +106,18 @@ def merged(views: Sequence[RecordView]) -> RecordView:
     records = tuple(chain.from_iterable(view.records() for view in views))
     z = np.concatenate([view.block.classes.z[view.shown.live_rows] for view in views])
     norms = np.concatenate([view.block.norms[view.shown.live_rows] for view in views])
-    return RecordView.of(block_of(records, z, norms))
+    return RecordView.of(block_of(records, z, norms, views[0].block.classes.metric))
 
 
-def block_of(records: tuple[ClassRecord, ...], z: FloatArray, norms: FloatArray) -> RecordBlock:
-    """Records without degrees, their class vectors z (N, A), and the norms (N,) of their degrees."""
+def block_of(records: tuple[ClassRecord, ...], z: FloatArray, norms: FloatArray, metric: Metric) -> RecordBlock:
+    """Records without degrees, their class vectors z (N, A), and the norms (N,) of their degrees in the metric."""
     z.setflags(write=False)
     classes = ClassBlock(
         ids=tuple(record.id for record in records),
         labels=tuple(record.label for record in records),
         seen=np.zeros(len(records), dtype=np.bool_),
         z=z,
+        metric=metric,
     )
     revisions = np.array([record.revision for record in records], dtype=np.int64)
     return RecordBlock(classes=classes, records=records, norms=norms, revisions=revisions)

@@ -25,10 +25,11 @@ import numpy as np
 from app.registry.blocks import RecordBlock, RecordView, block_of
 from app.registry.snapshot import LeftOut, SeenClasses, Snapshot
 from app.registry.store import ClassRecord, Head
+from duet_core.runtime.metric import Metric
 
 log = logging.getLogger("duet.registry")
 
-FORMAT = 2
+FORMAT = 3
 FIELDS = tuple(field.name for field in dataclasses.fields(ClassRecord) if field.name != "degrees")
 
 
@@ -67,6 +68,7 @@ class Copies:
             blocks.append({"file": name, "hidden": hidden})
         told = {
             "format": FORMAT,
+            "metric": snapshot.seen.classes.metric.checksum,
             "schema": snapshot.seen.schema,
             "bundle": _bundle_of(snapshot),
             "epoch": snapshot.head.epoch,
@@ -97,12 +99,14 @@ class Copies:
             confirmed_at = (folder / "copy.json").stat().st_mtime
             told = json.loads((folder / "copy.json").read_bytes())
             own = ("", seen.carrier.bundle if seen.carrier else "")
-            if told["format"] != FORMAT or told["schema"] != seen.schema or told["bundle"] not in own:
+            metric = seen.classes.metric
+            fits = (told["format"], told["schema"], told["metric"]) == (FORMAT, seen.schema, metric.checksum)
+            if not fits or told["bundle"] not in own:
                 log.warning("space %s: the copy on disk is of another format, schema or bundle; left aside", space)
                 return None
             views = []
             for entry in told["blocks"]:
-                view = RecordView.of(self._load_block(folder, entry["file"]))
+                view = RecordView.of(self._load_block(folder, entry["file"], metric))
                 views.append(view.without(entry["hidden"]) if entry["hidden"] else view)
             settings = told.get("settings")
             changes = [_record(values) for values in told["seen_changes"]]
@@ -127,8 +131,9 @@ class Copies:
         """Whether another process has copied this revision."""
         try:
             told = json.loads((folder / "copy.json").read_bytes())
-            wanted = (FORMAT, snapshot.seen.schema, _bundle_of(snapshot))
-            same = (told["format"], told["schema"], told["bundle"]) == wanted
+            metric = snapshot.seen.classes.metric.checksum
+            wanted = (FORMAT, snapshot.seen.schema, metric, _bundle_of(snapshot))
+            same = (told["format"], told["schema"], told["metric"], told["bundle"]) == wanted
             return same and Head(told["epoch"], told["revision"], told["token"]) == snapshot.head
         except (OSError, ValueError, KeyError, TypeError):
             return False
@@ -145,11 +150,11 @@ class Copies:
         self._files[block] = name
         return name
 
-    def _load_block(self, folder: Path, name: str) -> RecordBlock:
+    def _load_block(self, folder: Path, name: str, metric: Metric) -> RecordBlock:
         with (folder / name).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             z, norms = arrays["z"], arrays["norms"]
             records = tuple(map(_record, json.loads(arrays["records"].tobytes())))
-        block = block_of(records, z, norms)
+        block = block_of(records, z, norms, metric)
         self._files[block] = name
         return block
 

@@ -145,7 +145,7 @@ class Snapshot:
         return Snapshot(
             space=self.space,
             head=head,
-            views=tidy([*views, *blocks_of(added)]),
+            views=tidy([*views, *blocks_of(added, self.seen.classes.metric)]),
             seen_changes=seen_changes,
             seen=self.seen,
             expiring=expiring,
@@ -165,6 +165,8 @@ class Snapshot:
         """
         if seen.schema != self.seen.schema or self.left_out or self.carried():
             return None
+        if seen.classes.metric.checksum != self.seen.classes.metric.checksum:
+            return None  # class vectors of another length
         if any(self._find(class_id)[2] is not None for class_id in seen.classes.ids):
             return None
         return dataclasses.replace(self, seen=seen)
@@ -261,5 +263,5 @@ def _seen_view(seen: ClassSet, changes: Mapping[str, ClassRecord]) -> BlockView:
         if row is not None:
             labels[row] = record.label or labels[row]
             live[row] = not record.detail.get("hidden", False)
-    block = ClassBlock(ids=seen.ids, labels=tuple(labels), seen=seen.seen, z=seen.z)
+    block = ClassBlock(ids=seen.ids, labels=tuple(labels), seen=seen.seen, z=seen.z, metric=seen.metric)
     return BlockView(block, None if live.all() else live)

@@ -23,6 +23,7 @@ from duet_core.runtime import (
     degrees_from_mapping,
     degrees_from_vector,
 )
+from duet_core.runtime.metric import Metric
 
 TEXTS = ("id", "label", "prompt", "kind", "detail", "expires_at", "ttl_seconds", "hidden")
 """Columns of a CSV file that are no attributes."""
@@ -60,10 +61,13 @@ def read_classes(data: bytes, kind: str, bundle: Bundle) -> ClassSet:
             described[class_id] = (_text(row, "label"), reader.degrees(row))
         except (ValueError, PromptError) as error:
             raise ClassFileError(f"row {number} of the classes: {error}") from None
-    known = ClassBlock(ids=bundle.classes.ids, labels=tuple(seen), seen=bundle.classes.seen, z=bundle.classes.z)
+    metric = bundle.classes.metric
+    known = ClassBlock(
+        ids=bundle.classes.ids, labels=tuple(seen), seen=bundle.classes.seen, z=bundle.classes.z, metric=metric
+    )
     views = [BlockView(known, None if live.all() else live)]
     if described:
-        views.append(BlockView(_block(described)))
+        views.append(BlockView(_block(described, metric)))
     return ClassSet.of(views)
 
 
@@ -76,14 +80,15 @@ def fingerprint(classes: ClassSet) -> str:
     return digest.hexdigest()
 
 
-def _block(described: dict[str, tuple[str, FloatArray]]) -> ClassBlock:
+def _block(described: dict[str, tuple[str, FloatArray]], metric: Metric) -> ClassBlock:
     degrees = np.stack([degrees for _, degrees in described.values()])  # (n, A)
-    norms: FloatArray = np.linalg.norm(degrees, axis=1).astype(np.float32)  # as the service's registry does
+    norms = metric.lengths(degrees)  # as the service's registry does
     return ClassBlock(
         ids=tuple(described),
         labels=tuple(label for label, _ in described.values()),
         seen=np.zeros(len(described), dtype=np.bool_),
         z=degrees / norms[:, None],
+        metric=metric,
     )
 
 

@@ -18,6 +18,7 @@ from duet_core.judging.held_out import check_split
 from duet_core.judging.photos import Photos, encode, encode_rows, scenery, whole_photos
 from duet_core.judging.probability_study import calibration_error, compare_sets, judge_sets, risk_curves
 from duet_core.runtime import Bundle, Encoder, open_bundle
+from duet_core.runtime.metric import Metric
 
 _EVERY = 4
 """Of the training photos every fourth is enough for the statistics of the scores that need some."""
@@ -53,9 +54,9 @@ def run(
     chosen = benchmark.validation_split() if split == "validation" else benchmark.test_split()
     check_split(opened, chosen)
     encoder = Encoder(opened)
-    material, train = _material(encoder, benchmark, chosen, whole, photos)
+    material, train = _material(encoder, benchmark, chosen, whole, photos, metric=opened.classes.metric)
     known = Known(
-        seen_z=benchmark.classes.z[chosen.seen_classes].astype(np.float64),
+        seen_z=material.z[chosen.seen_classes],
         temperature=opened.calibration.temperature,
         train=train,
     )
@@ -66,23 +67,23 @@ def run(
 
 
 def _material(
-    encoder: Encoder, benchmark: Benchmark, split: Split, whole: Path | None, photos: int
+    encoder: Encoder, benchmark: Benchmark, split: Split, whole: Path | None, photos: int, *, metric: Metric
 ) -> tuple[Material, Photos]:
     pictures = list(foreign_pictures())
     if whole is not None:
         pictures += scenery(whole_photos(whole, benchmark, photos))
     material = Material(
-        z=benchmark.classes.z.astype(np.float64),
-        seen=encode_rows(encoder, benchmark, split.seen_eval),
-        unseen=encode_rows(encoder, benchmark, split.unseen_eval),
+        z=metric.class_coordinates(metric.unit(benchmark.classes.z)),
+        seen=encode_rows(encoder, benchmark, split.seen_eval).coordinates(metric),
+        unseen=encode_rows(encoder, benchmark, split.unseen_eval).coordinates(metric),
         seen_classes=split.seen_classes,
         unseen_classes=split.unseen_classes,
-        foreign=encode(encoder, (picture.image for picture in pictures)),
+        foreign=encode(encoder, (picture.image for picture in pictures)).coordinates(metric),
         kinds=tuple(picture.kind for picture in pictures),
         sources=tuple(picture.source for picture in pictures),
         choose_unseen=split.name == "validation",
     )
-    return material, encode_rows(encoder, benchmark, split.train[::_EVERY])
+    return material, encode_rows(encoder, benchmark, split.train[::_EVERY]).coordinates(metric)
 
 
 def _evidence_tables(material: Material, scores: dict[str, Score], bundle: Bundle) -> Iterator[str]:

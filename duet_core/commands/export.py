@@ -119,7 +119,8 @@ def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path,
     if state is None or finished(folder, recipe) is None:
         raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
     task.model.load_state_dict(judged_weights(state))
-    return task.eval()
+    experiment.finish(task, photos)
+    return task
 
 
 def _records(experiment: Experiment, folder: Path, *, command: str, seed: int, split: SplitName) -> dict[str, Any]:

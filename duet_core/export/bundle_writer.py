@@ -167,14 +167,17 @@ def _write_classes(source: BundleSource, folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     phrases = [attribute.phrase for attribute in source.benchmark.schema.attributes]
     labels = [class_label(classes.names[row]) for row in seen]
-    np.savez_compressed(
-        folder / "classes.npz",
-        ids=np.array(class_ids(labels)),
-        labels=np.array(labels),
-        degrees=classes.degree[seen],
-        z=classes.z[seen],
-        attribute_embeddings=embed_phrases(folder / "text.onnx", tokenizer, phrases).astype(np.float16),
-    )
+    metric = source.task.metric
+    arrays: dict[str, Any] = {
+        "ids": np.array(class_ids(labels)),
+        "labels": np.array(labels),
+        "degrees": classes.degree[seen],
+        "z": metric.unit(classes.z[seen]),
+        "attribute_embeddings": embed_phrases(folder / "text.onnx", tokenizer, phrases).astype(np.float16),
+    }
+    if metric.factor is not None:
+        arrays["metric"] = metric.factor
+    np.savez_compressed(folder / "classes.npz", **arrays)
 
 
 def golden_picture(side: int = 320) -> Image.Image:
@@ -203,6 +206,7 @@ def _write_manifest(source: BundleSource, folder: Path, **records: Any) -> dict[
     manifest = {
         "format_version": FORMAT_VERSION,
         "model_id": source.model_id,
+        **({} if source.task.metric.factor is None else {"requires": ["metric"]}),
         **source.records,
         **records,
         "preprocessing": source.preprocessing.to_json(),

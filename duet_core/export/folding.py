@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Literal, cast
 
 import torch
@@ -12,6 +13,7 @@ from duet_core.attributes import AttributeSchema
 from duet_core.export.limits import ExportError
 from duet_core.model.cross_modal import Attention, CrossModalLayer
 from duet_core.model.duet import Duet
+from duet_core.model.fixed_norm import make_plain
 from duet_core.sampling import SentenceBatch, SentenceBuilder
 
 PieceScore = Literal["sum", "mean"]
@@ -84,7 +86,8 @@ class FoldedVision(nn.Module):
         _demand_one_token(model)
         text = model.text_states(template.input_ids, template.attention_mask)
         layers = model.cross_modal.layers
-        self.vision, self.projection, self.direct_path = model.vision, model.image_projection, model.direct_path
+        self.vision = make_plain(copy.deepcopy(model.vision))
+        self.projection, self.direct_path, self.readout = model.image_projection, model.direct_path, model.readout
         self.side: nn.Module = (
             FoldedImageSide(cast(CrossModalLayer, layers[0]), text)
             if len(layers) == 1
@@ -96,6 +99,8 @@ class FoldedVision(nn.Module):
         """v (B, A) and state (B, D)."""
         features = self.vision(pixels)
         state = self.projection(features)
+        if self.readout is not None:
+            return self.readout(features), state
         v = self.attribute_head(self.side(state))
         return v if self.direct_path is None else v + self.direct_path(features), state
 

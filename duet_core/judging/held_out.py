@@ -16,6 +16,7 @@ from duet_core.evaluation import Judged, Metrics, SeenUnseenCurve, evaluate, see
 from duet_core.judging.encoded import CACHE, encode_cached
 from duet_core.judging.photos import Photos
 from duet_core.runtime import Bundle
+from duet_core.runtime.metric import EUCLIDEAN, Metric
 
 DoubleArray = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ class HeldOut:
         gamma: of the bundle; taken off the scores of seen classes.
         benchmark, split: where the photos are from.
         seen, unseen: the photos of either group, in the order of the split's rows.
+        metric: of the model's class vectors.
     """
 
     model_id: str
@@ -37,6 +39,12 @@ class HeldOut:
     split: Split
     seen: Photos
     unseen: Photos
+    metric: Metric = EUCLIDEAN
+
+    @cached_property
+    def class_vectors(self) -> FloatArray:
+        """(C, A) z of all classes of the benchmark, as the model scores them."""
+        return self.metric.unit(self.benchmark.class_vectors)
 
     @property
     def judged(self) -> Judged:
@@ -46,7 +54,7 @@ class HeldOut:
             label_seen=self.seen.label,
             v_unseen=self.unseen.v,
             label_unseen=self.unseen.label,
-            class_vectors=self.benchmark.class_vectors,
+            class_vectors=self.class_vectors,
             seen_classes=self.split.seen_classes,
             unseen_classes=self.split.unseen_classes,
         )
@@ -94,7 +102,7 @@ class HeldOut:
     @cached_property
     def scores(self) -> DoubleArray:
         """(N, n) v·z, not calibrated."""
-        vectors = self.benchmark.class_vectors[self.candidates].astype(np.float64)
+        vectors = self.class_vectors[self.candidates].astype(np.float64)
         return np.asarray(self.v.astype(np.float64) @ vectors.T)
 
     @cached_property
@@ -124,7 +132,9 @@ def judge_held_out(
     unseen = yield from encode_cached(
         bundle, benchmark, split.unseen_eval, what="photos of unseen classes", folder=cache
     )
-    return HeldOut(bundle.model_id, bundle.calibration.gamma, benchmark, split, seen, unseen)
+    return HeldOut(
+        bundle.model_id, bundle.calibration.gamma, benchmark, split, seen, unseen, metric=bundle.classes.metric
+    )
 
 
 def check_attributes(bundle: Bundle, benchmark: Benchmark) -> None:

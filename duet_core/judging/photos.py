@@ -15,6 +15,7 @@ from duet_core.classes import BoolArray, FloatArray, IntArray
 from duet_core.judging.boxes import Box, find_box
 from duet_core.judging.foreign import ForeignPicture
 from duet_core.runtime import Encoder, load_rgb
+from duet_core.runtime.metric import Metric
 
 MOST_LIKE = 0.95
 """Boxes of a lower likeness are not believed."""
@@ -32,6 +33,10 @@ class Photos:
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def coordinates(self, metric: Metric) -> Photos:
+        """The same photos with v (N, r) in the coordinates of a metric of class vectors."""
+        return Photos(metric.photo_coordinates(self.v).astype(np.float32), self.state, self.label)
 
     def __getitem__(self, chosen: BoolArray | slice) -> Photos:
         return Photos(self.v[chosen], self.state[chosen], self.label[chosen])

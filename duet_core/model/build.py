@@ -27,6 +27,7 @@ def build_vision(config: VisionConfig) -> VisionEncoder:
         frozen_stages=config.frozen_stages,
         visual_token=config.visual_token,
         freeze=config.freeze,
+        fixed_norms=config.fixed_norms,
     )
 
 
@@ -90,11 +91,7 @@ def build_duet(config: TrainConfig, *, attributes: int, seed: int) -> Duet:
         mask_head=MaskHead(width=width, embedding_width=language.width, vocabulary=language.token_embeddings.shape[0]),
         class_contrast_head=ProjectionHead(width=attributes, hidden=width, out=config.cross_modal.contrast_width),
         attribute_contrast_head=ProjectionHead(width=width, hidden=width, out=config.cross_modal.contrast_width),
-        direct_path=(
-            ImageProjection(features=vision.num_features, width=attributes, batch_norm=config.vision.batch_norm)
-            if config.cross_modal.direct_path
-            else None
-        ),
+        direct_path=(_linear_path(config.vision, vision, attributes) if config.cross_modal.direct_path else None),
         visual_input=config.cross_modal.visual_input,
     )
 
@@ -105,7 +102,13 @@ def build_vision_only(config: TrainConfig, *, attributes: int, seed: int) -> Vis
     vision = build_vision(config.vision)
     return VisionOnly(
         vision=vision,
-        attribute_head=ImageProjection(
-            features=vision.num_features, width=attributes, batch_norm=config.vision.batch_norm
-        ),
+        attribute_head=_linear_path(config.vision, vision, attributes),
     )
+
+
+def _linear_path(config: VisionConfig, vision: VisionEncoder, attributes: int) -> ImageProjection:
+    """From the encoder's state (B, F) straight to v (B, A)."""
+    path = ImageProjection(features=vision.num_features, width=attributes, batch_norm=config.batch_norm)
+    if config.zero_head:
+        path.start_from_zero()
+    return path

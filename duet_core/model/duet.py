@@ -47,6 +47,13 @@ class ImageProjection(nn.Sequential):
         norm: nn.Module = nn.BatchNorm1d(features) if batch_norm else nn.Identity()
         super().__init__(norm, nn.Linear(features, width))
 
+    def start_from_zero(self) -> None:
+        """Make the linear map 0: it then holds nothing but what training puts there."""
+        linear = self[1]
+        assert isinstance(linear, nn.Linear)
+        nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
+
     def forward(self, features: Tensor) -> Tensor:
         """Projected states (B, D) of (B, F), or tokens (B, I, D) of (B, I, F)."""
         rows = features.flatten(0, -2)  # (B, F) or (B * I, F)
@@ -83,6 +90,10 @@ class Duet(nn.Module):
 
     Letter key: B images, F features of the vision encoder, N sentences, T tokens, A attributes, D width of the
     cross-modal layers, E width of the language model, Q masked pieces, W vocabulary.
+
+    Attributes:
+        readout: (B, F) -> (B, A), what reads v off the encoder's state once training is over, instead of all that the
+            training had for it (`duet_core.prototypes`); None for v as it was trained.
     """
 
     def __init__(
@@ -123,6 +134,7 @@ class Duet(nn.Module):
         self.attribute_contrast_head = attribute_contrast_head
         self.direct_path = direct_path
         self.visual_input = visual_input
+        self.readout: nn.Linear | None = None
         if direct_path is not None:
             nn.init.zeros_(attribute_head.weight)
 
@@ -138,7 +150,13 @@ class Duet(nn.Module):
         tokens = self.image_projection(torch.cat((features[:, None], patches), dim=1))  # (B, 1 + P, D)
         return ImageStates(tokens[:, 0], self._direct(features), tokens)
 
+    def features(self, hidden: Tensor) -> Tensor:
+        """The encoder's states (B, F), from which prototypes read v."""
+        return self.vision.tail(hidden)
+
     def _direct(self, features: Tensor) -> Tensor | None:
+        if self.readout is not None:
+            return self.readout(features)  # type: ignore[no-any-return]
         return None if self.direct_path is None else self.direct_path(features)
 
     def text_states(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -152,6 +170,8 @@ class Duet(nn.Module):
 
     def attributes(self, images: ImageStates, text: Tensor, text_mask: Tensor) -> Tensor:
         """v (B, A) of B images beside one template (1, T, D) (Eq. 3); the sentence's side is not computed."""
+        if self.readout is not None and images.direct is not None:
+            return images.direct
         return self._v(self.cross_modal.image_only(images.sequence, text, text_mask), images)
 
     def _v(self, fused: Tensor, images: ImageStates) -> Tensor:
@@ -167,14 +187,23 @@ class Duet(nn.Module):
 class VisionOnly(nn.Module):
     """The first row of Table 3: v = FC(ENC_vis(v_cls)), nothing of the language side.
 
-    Letter key: B images, A attributes.
+    Letter key: B images, F features of the encoder, A attributes.
+
+    Attributes:
+        readout: as in `Duet`.
     """
 
     def __init__(self, *, vision: VisionEncoder, attribute_head: nn.Module) -> None:
         super().__init__()
         self.vision = vision
         self.attribute_head = attribute_head
+        self.readout: nn.Linear | None = None
+
+    def features(self, hidden: Tensor) -> Tensor:
+        """The encoder's states (B, F)."""
+        return self.vision.tail(hidden)
 
     def attributes(self, hidden: Tensor) -> Tensor:
         """v (B, A) from the trunk's output (pixels when no stage is frozen)."""
-        return self.attribute_head(self.vision.tail(hidden))  # type: ignore[no-any-return]
+        head = self.attribute_head if self.readout is None else self.readout
+        return head(self.features(hidden))  # type: ignore[no-any-return]

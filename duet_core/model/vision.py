@@ -12,6 +12,7 @@ import torch
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 
+from duet_core.model.fixed_norm import fix_norms
 from duet_core.model.hub import hub_or_cache
 from duet_core.model.vision_weights import advice, load_weights, weights_file
 
@@ -35,7 +36,13 @@ class VisionEncoder(nn.Module):
     network: Any
 
     def __init__(
-        self, *, network: nn.Module, frozen_stages: int, visual_token: VisualToken, freeze: bool = False
+        self,
+        *,
+        network: nn.Module,
+        frozen_stages: int,
+        visual_token: VisualToken,
+        freeze: bool = False,
+        fixed_norms: bool = False,
     ) -> None:
         """Freeze the trunk, or the whole encoder.
 
@@ -44,6 +51,7 @@ class VisionEncoder(nn.Module):
             frozen_stages: first `blocks` that never train; above 0 for timm's EfficientNets, MobileNets and ViTs only.
             visual_token: the state that stands for the image.
             freeze: train nothing of the encoder; its batch norms and dropout stay in evaluation mode.
+            fixed_norms: batch norms of what trains keep their statistics (`duet_core.model.fixed_norm`).
 
         Raises ValueError, by the name of the field, for what the network does not have.
         """
@@ -58,11 +66,25 @@ class VisionEncoder(nn.Module):
             self.num_features = int(getattr(self.network, "head_hidden_size", self.num_features))
         if visual_token == "logits":
             self.num_features = int(self.network.num_classes)
-        self._is_frozen = freeze
+        self._is_frozen, self._fixes = freeze, False
         for module in self._frozen_modules():
             module.requires_grad_(False)
         for parameter in self.trunk_parameters():
             parameter.requires_grad_(False)
+        if fixed_norms:
+            self._fix_norms()
+            self._fixes = True  # from now on in evaluation mode; their weights train
+            self.train(self.training)
+
+    def _fix_norms(self) -> None:
+        """Batch norms behind the trunk go into their convolutions; those that cannot, and the trunk's, stay as they are
+        and in evaluation mode."""
+        fixed = fix_norms(self.network, keep=self.trunk_modules())
+        if not fixed:
+            raise ValueError(
+                f"vision.fixed_norms: got true, but {type(self.network).__name__} has no batch norm behind a "
+                "convolution that trains; allowed is false, or an encoder such as mobilenetv2_100"
+            )
 
     def _check(self) -> None:
         kind, stages = type(self.network).__name__, self.frozen_stages
@@ -106,7 +128,10 @@ class VisionEncoder(nn.Module):
         return self
 
     def _frozen_modules(self) -> list[nn.Module]:
-        return [self.network] if self._is_frozen else self.trunk_modules()
+        if self._is_frozen:
+            return [self.network]
+        norms = [part for part in self.network.modules() if isinstance(part, nn.BatchNorm2d)] if self._fixes else []
+        return self.trunk_modules() + norms
 
     def trunk(self, pixels: Tensor) -> Tensor:
         """Run the frozen first stages on normalised pixels (B, 3, S, S); returns their output (B, *H).

@@ -109,9 +109,8 @@ def _held_out(bundle: Bundle, benchmark: Benchmark, split: Split, parts: list[Ph
         np.concatenate([part.label for part in parts]),
     )
     seen = len(split.seen_eval)
-    return HeldOut(
-        bundle.model_id, bundle.calibration.gamma, benchmark, split, whole[slice(seen)], whole[slice(seen, None)]
-    )
+    groups = whole[slice(seen)], whole[slice(seen, None)]
+    return HeldOut(bundle.model_id, bundle.calibration.gamma, benchmark, split, *groups, metric=bundle.classes.metric)
 
 
 TABLE_HEAD = (

@@ -27,6 +27,7 @@ from duet_core.runtime.class_set import ClassSet
 from duet_core.runtime.encoder import Encoder
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.execution import is_suited
+from duet_core.runtime.metric import EUCLIDEAN, Metric
 from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
 from duet_core.runtime.sentence_map import SentenceMap, load_sentence_map
 from duet_core.runtime.sessions import ON_CPU, Execution, ProviderError, open_session
@@ -43,6 +44,10 @@ FILES = (
     "golden.npz",
 )
 """What every bundle holds beside manifest.json."""
+
+KNOWN = ("metric",)
+"""What a manifest's `requires` may name: things that a release must know to answer rightly. metric: class vectors of
+unit length in a metric of the model's own, which lies in classes.npz."""
 
 SENTENCES = "sentences.npz"
 """What a bundle holds after `duet sentences`: the learned part of reading free English."""
@@ -106,7 +111,7 @@ class Bundle:
     @cached_property
     def evidence(self) -> Evidence:
         """What the rejection threshold is compared with."""
-        return Evidence.of(self.calibration.evidence, self.classes.z)
+        return Evidence.of(self.calibration.evidence, self.classes.z, self.classes.metric)
 
     def __post_init__(self) -> None:
         """Keep hold of text.onnx as it is now: until it is needed, another bundle may have come into its place."""
@@ -230,8 +235,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{path}: without {', '.join(missing)}; export the bundle again")
     if trouble := trouble_with_model_id(manifest["model_id"]) or trouble_with_listing(manifest["files"]):
         raise BundleError(f"{path}: {trouble}; export the bundle again")
-    if manifest.get("requires"):
-        raise BundleError(f"{path}: requires {manifest['requires']}, unknown here; install a newer release")
+    requires = manifest.get("requires") or []
+    unknown = [name for name in requires if name not in KNOWN] if isinstance(requires, list) else [requires]
+    if unknown:
+        raise BundleError(f"{path}: requires {', '.join(map(str, unknown))}, unknown here; install a newer release")
     return dict(manifest)
 
 
@@ -266,6 +273,7 @@ def _read_classes(path: Path) -> dict[str, Any]:
                 labels=tuple(str(label) for label in arrays["labels"]),
                 seen=np.ones(len(ids), dtype=np.bool_),
                 z=arrays["z"],
+                metric=Metric(_frozen(arrays["metric"])) if "metric" in arrays else EUCLIDEAN,
             ),
             "degrees": _frozen(arrays["degrees"]),
             "attribute_embeddings": _frozen(arrays["attribute_embeddings"]),

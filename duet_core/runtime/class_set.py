@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet_core.classes import BoolArray, FloatArray, IntArray
+from duet_core.runtime.metric import EUCLIDEAN, Metric
 
 Candidates = Literal["all", "seen", "unseen"]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -24,12 +25,17 @@ class RankingError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassBlock:
-    """n classes that lie together; immutable. See ClassSet for the attributes."""
+    """n classes that lie together; immutable. See ClassSet for the attributes.
+
+    Attributes:
+        metric: in which each row of z has length 1.
+    """
 
     ids: tuple[str, ...]
     labels: tuple[str, ...]
     seen: BoolArray
     z: FloatArray
+    metric: Metric = EUCLIDEAN
 
     def __post_init__(self) -> None:
         count = len(self.ids)
@@ -40,7 +46,7 @@ class ClassBlock:
             )
         if len(self.row_of_id) != count:
             raise ValueError("class ids repeat; each class needs its own id")
-        norms = np.linalg.norm(self.z, axis=1)
+        norms = self.metric.lengths(self.z)
         if not np.all(np.abs(norms - 1) < 1e-3):  # NaN fails too
             row = int(np.argmax(~(np.abs(norms - 1) < 1e-3)))
             raise ValueError(f"class {self.ids[row]!r}: z has norm {norms[row]}; class vectors have unit norm")
@@ -56,6 +62,11 @@ class ClassBlock:
     def row_of_id(self) -> dict[str, int]:
         """Where each class lies in this block."""
         return {class_id: row for row, class_id in enumerate(self.ids)}
+
+    @cached_property
+    def euclidean_lengths(self) -> FloatArray:
+        """(n,) |z| in Euclid's metric."""
+        return EUCLIDEAN.lengths(self.z)
 
     def along(self, direction: FloatArray) -> FloatArray:
         """(n,) z·direction; kept for the direction asked last, which is one and the same for every photo."""
@@ -101,11 +112,20 @@ class ClassSet:
         ids: (C,) identifiers, unique, for example "painted-bunting".
         labels: (C,) names for people.
         seen: (C,) True where the model was trained on photos of the class.
-        z: (C, A) class vectors, unit rows; a copy when there are several blocks, for which see `scores` and `vector`.
+        z: (C, A) class vectors, of unit length in `metric`; a copy when there are several blocks, for which see
+            `scores` and `vector`.
     """
 
-    def __init__(self, *, ids: tuple[str, ...], labels: tuple[str, ...], seen: BoolArray, z: FloatArray) -> None:
-        self._place((BlockView(ClassBlock(ids=ids, labels=labels, seen=seen, z=z)),))
+    def __init__(
+        self,
+        *,
+        ids: tuple[str, ...],
+        labels: tuple[str, ...],
+        seen: BoolArray,
+        z: FloatArray,
+        metric: Metric = EUCLIDEAN,
+    ) -> None:
+        self._place((BlockView(ClassBlock(ids=ids, labels=labels, seen=seen, z=z, metric=metric)),))
 
     @classmethod
     def of(cls, views: Iterable[BlockView]) -> ClassSet:
@@ -120,6 +140,11 @@ class ClassSet:
 
     def __len__(self) -> int:
         return self._ends[-1]
+
+    @property
+    def metric(self) -> Metric:
+        """The metric of the class vectors; the blocks of a set share one."""
+        return self.views[0].block.metric
 
     @property
     def width(self) -> int:
@@ -176,6 +201,11 @@ class ClassSet:
         """(C,) v·z of all classes for v (A,), float32; no class vector is copied."""
         parts = [view.block.z @ v if view.live is None else (view.block.z @ v)[view.live_rows] for view in self.views]
         return np.concatenate(parts)
+
+    def cosines(self, degrees: FloatArray) -> FloatArray:
+        """(C,) Euclid's cosine of the class vectors and of degrees (A,): how alike the descriptions are."""
+        lengths = [view.block.euclidean_lengths[view.live_rows] for view in self.views]
+        return np.divide(self.scores(EUCLIDEAN.unit(degrees[None])[0]), np.concatenate(lengths), dtype=np.float32)
 
     def along(self, direction: FloatArray) -> FloatArray:
         """(C,) z·direction of all classes; computed once a block for the direction asked last."""

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from duet_core.attributes import AttributeSchema
-from duet_core.classes import FloatArray, unit_rows
+from duet_core.classes import FloatArray
+from duet_core.runtime.metric import EUCLIDEAN, Metric
 
 
 class DegreesError(ValueError):
@@ -101,7 +102,7 @@ def _plain(values: Sequence[float]) -> bool:
     return bool(np.isfinite(numbers).all() and (numbers >= 0).all())
 
 
-def class_vector(degrees: FloatArray) -> FloatArray:
-    """z (A,): degrees (A,) divided by their L2 norm. Raises ClassTableError when all are 0."""
-    z: FloatArray = unit_rows(np.asarray(degrees, dtype=np.float32)[None])[0]
+def class_vector(degrees: FloatArray, metric: Metric = EUCLIDEAN) -> FloatArray:
+    """z (A,): degrees (A,) divided by their length. Raises ClassTableError when that is 0."""
+    z: FloatArray = metric.unit(np.asarray(degrees, dtype=np.float32)[None])[0]
     return z

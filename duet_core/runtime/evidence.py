@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duet_core.classes import FloatArray
+from duet_core.runtime.metric import EUCLIDEAN, Metric
 
 EvidenceKind = Literal["max_cosine", "centred_cosine"]
 KINDS: tuple[EvidenceKind, ...] = ("max_cosine", "centred_cosine")
@@ -32,19 +33,24 @@ class Evidence:
 
     Attributes:
         kind: which of the two.
-        mean: (A,) unit direction of the mean seen class; not used by "max_cosine".
+        direction: (r,) unit direction of the mean seen class, in the metric's coordinates; not used by "max_cosine".
+        mean: (A,) what a class vector is multiplied with for its product with `direction`.
+        metric: of the class vectors; cosines are taken in it.
     """
 
     kind: EvidenceKind
+    direction: DoubleArray
     mean: FloatArray
+    metric: Metric = EUCLIDEAN
 
     @classmethod
-    def of(cls, kind: EvidenceKind, seen_z: FloatArray) -> Evidence:
+    def of(cls, kind: EvidenceKind, seen_z: FloatArray, metric: Metric = EUCLIDEAN) -> Evidence:
         """Evidence of this kind for a model whose seen classes have the class vectors `seen_z` (C, A)."""
-        mean = np.asarray(seen_z, dtype=np.float64).mean(axis=0)
-        unit = (mean / np.linalg.norm(mean)).astype(np.float32)
-        unit.setflags(write=False)
-        return cls(kind, unit)
+        mean = metric.class_coordinates(seen_z).mean(axis=0)
+        direction = mean / np.linalg.norm(mean)
+        along = (direction if metric.factor is None else direction @ metric.factor).astype(np.float32)
+        along.setflags(write=False)
+        return cls(kind, direction, along, metric)
 
     def values(self, v: FloatArray, scores: DoubleArray, along_mean: FloatArray | None = None) -> DoubleArray:
         """(n,) evidence for each candidate; 0 for a photo or class without a direction.
@@ -54,14 +60,14 @@ class Evidence:
             scores: (n,) v·z of the candidates.
             along_mean: (n,) z·mean of the candidates; needed for "centred_cosine".
         """
-        photo = np.asarray(v, dtype=np.float64)
+        photo = self.metric.photo_coordinates(v)  # (r,)
         length = float(np.linalg.norm(photo))
         if self.kind == "max_cosine":
             return scores / length if length > 0 else np.zeros(len(scores))
         assert along_mean is not None
         shared = np.asarray(along_mean, dtype=np.float64)
-        own = float(photo @ self.mean)
-        photo_rest = float(np.linalg.norm(photo - own * self.mean.astype(np.float64)))
+        own = float(photo @ self.direction)
+        photo_rest = float(np.linalg.norm(photo - own * self.direction))
         class_rest = np.sqrt(np.maximum(1.0 - shared**2, 0.0))
         is_mean = (class_rest < _NOTHING) | (photo_rest <= _NOTHING * length)
         length_rest = np.where(is_mean, 1.0, photo_rest * class_rest)

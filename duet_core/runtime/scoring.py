@@ -135,7 +135,7 @@ def rank(
             )
         )
     found.sort(key=lambda prediction: -prediction.calibrated_score)
-    measured = evidence or Evidence("max_cosine", class_set.vector(0))
+    measured = evidence or Evidence.of("max_cosine", class_set.vector(0)[None], class_set.metric)
     along = class_set.along(measured.mean)[rows] if measured.kind == "centred_cosine" else None
     values = measured.values(v, plain, along)
     closest = int(np.argmax(values))

@@ -84,7 +84,7 @@ def test_a_missing_or_cut_file_is_refused_by_name(folder: Path, name: str) -> No
     [
         ({"format_version": 2}, "format_version 2, this program reads 1"),
         ({"format_version": None}, "format_version None"),
-        ({"requires": ["sparse"]}, r"requires \['sparse'\], unknown here"),
+        ({"requires": ["sparse"]}, "requires sparse, unknown here"),
         ({"files": {}}, "files lists no vision.onnx"),
         ({"schema": SCHEMA.to_json()[:-1]}, r"classes.npz: z \(4, 12\), expected \(4, 11\)"),
         ({"schema": [{"prompt": "wing"}]}, "KeyError"),

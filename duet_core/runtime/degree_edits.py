@@ -1,0 +1,126 @@
+"""Which degrees of a class to change so that it wins, in any metric of class vectors.
+
+In Euclid's metric `counterfactual.fewest_degree_edits` finds the fewest. In a metric of the model's own attributes
+interact, and the fewest can only be found by trying all sets; here a greedy search finds few, none of which can be left
+out. Letter key: A attributes, r rank of the metric.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duet_core.classes import FloatArray
+from duet_core.runtime.counterfactual import Edit, fewest_degree_edits
+from duet_core.runtime.metric import Metric
+
+DoubleArray = NDArray[np.float64]
+
+_HALVINGS = 40
+_STILL = 1e-6
+_NOTHING = 1e-18
+_LEAST = 1e-3
+"""Share of the target that a score below it is taken for: for one of 0 or below the function is not concave."""
+_SWEEPS = 100
+"""Rounds in which the degrees changed so far are set to their best values in turn."""
+
+
+def degree_edits(v: FloatArray, degrees: FloatArray, target: float, metric: Metric) -> tuple[Edit, ...] | None:
+    """Degrees to change, each anywhere in 0…1, so that the class's score v·d/|d| in the metric exceeds `target`.
+
+    Args:
+        v: (A,) predicted attributes.
+        degrees: (A,) of the class, 0…1.
+        target: the score to pass, above 0.
+        metric: of the class vectors.
+
+    Returns the fewest edits in Euclid's metric, few in another; () when the score passes already, None when none are
+    found. Raises ValueError for a target of 0 or below.
+    """
+    if metric.factor is None:
+        return fewest_degree_edits(v, degrees, target)
+    if not target > 0:
+        raise ValueError(f"target {target}; it must be above 0: of classes that all fit badly none is explained")
+    search = _Search(np.asarray(v, dtype=np.float64), np.asarray(degrees, dtype=np.float64), target, metric)
+    rows = search.widen()
+    if rows is None:
+        return None
+    edited = search.best(search.narrow(rows))
+    changed = np.flatnonzero(edited != search.before)
+    gains = np.abs(search.photo[changed] * (edited - search.before)[changed])
+    return tuple(
+        Edit(int(row), float(search.before[row]), float(edited[row]))
+        for row in changed[np.argsort(-gains, kind="stable")]
+    )
+
+
+class _Search:
+    """Raises the score v·d/|d|_G by changing few degrees.
+
+    With t the score now, v·d - t·|d|_G is 0 and concave in d: where it can be made positive, the score passes t
+    (Dinkelbach). So each degree is set to its best for the score reached so far.
+    """
+
+    def __init__(self, photo: DoubleArray, before: DoubleArray, target: float, metric: Metric) -> None:
+        self.photo, self.before, self._metric = photo, before, metric
+        factor = metric.class_coordinates(np.eye(len(photo))).T  # (r, A)
+        self._goal = target * (1 + 1e-6) + 1e-9  # past the target, not on it, whatever is rounded later
+        self._gram = factor.T @ factor  # (A, A) G
+
+    def score(self, degrees: DoubleArray) -> float:
+        """v·d/|d| of degrees d (A,) in the metric; 0 for degrees without a length."""
+        length = float(self._metric.lengths(degrees[None])[0])
+        return float(self.photo @ degrees) / length if length > 0 else 0.0
+
+    def passes(self, degrees: DoubleArray) -> bool:
+        """Whether these degrees (A,) score above the target."""
+        return self.score(degrees) > self._goal
+
+    def _line(self, degrees: DoubleArray, rows: NDArray[np.int64]) -> tuple[DoubleArray, DoubleArray]:
+        """The best degree of each of `rows` (n,) while all others stay, and the score that is reached with it."""
+        reached = max(min(self.score(degrees), self._goal), _LEAST * self._goal)
+        along, own, now = self._gram[rows] @ degrees, self._gram[rows, rows], degrees[rows]  # (n,)
+        linear = along - own * now  # |d|² with degree x is rest + 2·linear·x + own·x²
+        rest = float(degrees @ self._gram @ degrees) - 2 * linear * now - own * now**2
+
+        def length(x: DoubleArray) -> DoubleArray:
+            return np.sqrt(np.maximum(rest + 2 * linear * x + own * x**2, _NOTHING))
+
+        low, high = np.zeros(len(rows)), np.ones(len(rows))
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            rising = self.photo[rows] > reached * (linear + own * middle) / length(middle)
+            low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+        best = np.where(low == 0, 0.0, np.where(high == 1, 1.0, low))
+        return best, (float(self.photo @ degrees) + self.photo[rows] * (best - now)) / length(best)
+
+    def best(self, rows: list[int]) -> DoubleArray:
+        """(A,) degrees with those of `rows` at their best, in turn until the class wins or nothing moves."""
+        degrees = self.before.copy()
+        for _ in range(_SWEEPS):
+            last = degrees.copy()
+            for row in rows:
+                degrees[row] = self._line(degrees, np.array([row]))[0][0]
+            if self.passes(degrees) or np.abs(degrees - last).max() < _STILL:
+                break
+        return degrees
+
+    def widen(self) -> list[int] | None:
+        """Rows added one by one, each the most helpful beside those before it, until the class wins."""
+        rows: list[int] = []
+        degrees = self.before
+        while not self.passes(degrees):
+            others = np.setdiff1d(np.arange(len(self.before)), rows)
+            if not len(others):
+                return None
+            rows.append(int(others[self._line(degrees, others)[1].argmax()]))
+            degrees = self.best(rows)
+        return rows
+
+    def narrow(self, rows: list[int]) -> list[int]:
+        """The rows without those that are not needed, the least helpful tried first."""
+        for row in reversed(rows):
+            fewer = [other for other in rows if other != row]
+            if self.passes(self.best(fewer)):
+                rows = fewer
+        return rows
