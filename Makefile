@@ -119,8 +119,11 @@ judge: $(TEST_STAMP) ## judge refusals, probabilities, sets of classes and heat 
 	@$(BIN)/duet maps $(DATA) $(WHOLE) --bundle $(BUNDLE)
 
 .PHONY: train-birds
-train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127
-	@$(BIN)/duet train training/configs/birds.yaml
+train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127, and write its bundle
+	@$(BIN)/duet train training/configs/birds_plus.yaml
+	@$(BIN)/duet export training/configs/birds_plus.yaml --out models/birds --model-id birds-duet-plus-seed0
+	@$(BIN)/duet grounding $(DATA) --bundle models/birds
+	@$(BIN)/duet sentences ../shared/data/descriptions/descriptors_cub.json --bundle models/birds
 
 ##### documentation
 

@@ -55,7 +55,7 @@ def fit_prototypes(
         ridge: added to the Gram matrix of the centred class vectors, whose mean diagonal is scaled to 1; above 0.
         shrinkage: multiple of the mean variance that is added to every direction's; above 0.
 
-    Raises ValueError for parameters out of range or fewer than two classes.
+    Raises ValueError for parameters out of range, fewer than two classes, equal class vectors or equal photos.
     """
     for name, value in (("ridge", ridge), ("shrinkage", shrinkage)):
         if not value > 0:
@@ -70,11 +70,15 @@ def fit_prototypes(
     mean = z.mean(axis=0) / np.linalg.norm(z.mean(axis=0))
     away = z - (z @ mean)[:, None] * mean  # (Cs, A)
     unit = (away**2).sum(axis=1).mean()  # so that `ridge` means the same whatever the scale of z
+    if not unit > _RANK_TOLERANCE * (z**2).sum(axis=1).mean():
+        raise ValueError("all classes with photos have the same class vector; prototypes need classes that differ")
     gram = away @ away.T / unit  # (Cs, Cs)
     dual = np.linalg.solve(gram + ridge * np.eye(len(seen)), means - centre)  # (Cs, F)
     regression = dual.T @ away / unit  # (F, A): M
     spread = f - means[column]
     covariance = spread.T @ spread / len(f)
+    if not np.trace(covariance) > _RANK_TOLERANCE * ((f - centre) ** 2).sum(axis=1).mean():
+        raise ValueError("photos of one class all have the same state; prototypes need some spread within classes")
     covariance += shrinkage * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     weight = np.linalg.solve(covariance, regression).T  # (A, F): Mᵀ Σ⁻¹
     values, vectors = np.linalg.eigh(weight @ regression)  # G, symmetric

@@ -232,7 +232,7 @@ class NearDuplicate(Answer):
     class_id: str
     label: str
     seen: bool
-    similarity: float = Field(description="Cosine of the two class vectors.")
+    similarity: float = Field(description="Cosine of the degrees of both classes.")
 
 
 class NewClassAnswer(ClassSummary):

@@ -68,7 +68,7 @@ def edits_for(
     target = best.calibrated_score + own_handicap  # the score with which it would draw level
     degrees = degree_edits(v, snapshot.degrees(class_id), target, classes.metric) if target > 0 else None
     needed = target - float(contributions(v, classes.vector(row)).sum())
-    strongest = np.linalg.norm(v) * classes.z.max(axis=0)
+    strongest = np.linalg.norm(classes.metric.photo_coordinates(v)) * classes.metric.perfect(classes.z).max(axis=0)
     photo = fewest_photo_edits(v, classes.vector(row) - classes.vector(leader), needed, strongest)
     return Edits(
         class_id=class_id,

@@ -64,8 +64,8 @@ async def explain(
 
     The grounding names the three best attributes of every prompt set. The contributions v·z of the attributes sum to
     the score of the class. With `versus`, the contributions of another class are taken off: they sum to the difference
-    of the scores. With `edits`, the fewest changes of that class's degrees, and the fewest of what the photo shows,
-    with which it would be the answer.
+    of the scores. With `edits`, the fewest changes of that class's degrees (of models with prototypes: few, none of
+    which can be left out), and the fewest of what the photo shows, with which it would be the answer.
     """
     image = await service.states.find(image_id)
     if image is None:

@@ -33,7 +33,9 @@ from app.service import Service
 Result = TypeVar("Result")
 router = APIRouter(prefix="/v2", tags=["Other clients"])
 
-ModelName = Annotated[str, Path(description="The model's id, as GET /readyz names it.", examples=["birds-duet-seed0"])]
+ModelName = Annotated[
+    str, Path(description="The model's id, as GET /readyz names it.", examples=["birds-duet-plus-seed0"])
+]
 
 
 class ServerMetadata(Answer):

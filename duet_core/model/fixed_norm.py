@@ -87,7 +87,9 @@ def fix_norms(module: nn.Module, keep: Sequence[nn.Module] = ()) -> int:
 
 
 def _are_one(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
-    return conv.out_channels == norm.num_features and conv.padding_mode == "zeros"
+    """Whether what the norm does can be done by the convolution, which is none with a way of its own."""
+    is_plain = type(conv) in (nn.Conv2d, Conv2dSame) and conv.padding_mode == "zeros"
+    return is_plain and conv.out_channels == norm.num_features
 
 
 def _activation(norm: nn.BatchNorm2d) -> nn.Module:

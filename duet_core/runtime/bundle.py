@@ -310,6 +310,11 @@ def _check_shapes(bundle: Bundle) -> None:
     for what, got, expected in sizes:
         if got != expected:
             raise BundleError(f"{bundle.folder / what} {got}, expected {expected}; export the bundle again")
+    if ("metric" in (bundle.manifest.get("requires") or [])) != (bundle.classes.metric.factor is not None):
+        raise BundleError(
+            f"{bundle.folder / 'classes.npz'}: metric, which manifest.json requires or knows nothing of; copy both "
+            "files again or export the bundle again"
+        )
     if not count or not np.isfinite(bundle.degrees).all() or bundle.degrees.min() < 0 or bundle.degrees.max() > 1:
         raise BundleError(
             f"{bundle.folder / 'classes.npz'}: needs at least one class and degrees in 0…1; export the bundle again"

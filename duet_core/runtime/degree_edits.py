@@ -1,8 +1,8 @@
 """Which degrees of a class to change so that it wins, in any metric of class vectors.
 
 In Euclid's metric `counterfactual.fewest_degree_edits` finds the fewest. In a metric of the model's own attributes
-interact, and the fewest can only be found by trying all sets; here a greedy search finds few, none of which can be left
-out. Letter key: A attributes, r rank of the metric.
+interact, and the fewest can only be found by trying all sets; here a greedy search finds few, at most `MOST_EDITS`,
+none of which can be left out. Letter key: A attributes, r rank of the metric.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from duet_core.runtime.metric import Metric
 
 DoubleArray = NDArray[np.float64]
 
-_HALVINGS = 40
 _STILL = 1e-6
 _NOTHING = 1e-18
 _LEAST = 1e-3
 """Share of the target that a score below it is taken for: for one of 0 or below the function is not concave."""
-_SWEEPS = 100
+MOST_EDITS = 40
+"""Edits after which the search ends: a class that takes more is another class, and none of this may last."""
+_SWEEPS = 30
 """Rounds in which the degrees changed so far are set to their best values in turn."""
 
 
@@ -77,22 +78,21 @@ class _Search:
         return self.score(degrees) > self._goal
 
     def _line(self, degrees: DoubleArray, rows: NDArray[np.int64]) -> tuple[DoubleArray, DoubleArray]:
-        """The best degree of each of `rows` (n,) while all others stay, and the score that is reached with it."""
+        """The best degree of each of `rows` (n,) while all others stay, and the score that is reached with it.
+
+        With degree x of row i, |d|² is own·(y² + rest) for y = x + linear / own, and v_i = t·own·y / |d| at the best x.
+        """
         reached = max(min(self.score(degrees), self._goal), _LEAST * self._goal)
-        along, own, now = self._gram[rows] @ degrees, self._gram[rows, rows], degrees[rows]  # (n,)
-        linear = along - own * now  # |d|² with degree x is rest + 2·linear·x + own·x²
-        rest = float(degrees @ self._gram @ degrees) - 2 * linear * now - own * now**2
-
-        def length(x: DoubleArray) -> DoubleArray:
-            return np.sqrt(np.maximum(rest + 2 * linear * x + own * x**2, _NOTHING))
-
-        low, high = np.zeros(len(rows)), np.ones(len(rows))
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            rising = self.photo[rows] > reached * (linear + own * middle) / length(middle)
-            low, high = np.where(rising, middle, low), np.where(rising, high, middle)
-        best = np.where(low == 0, 0.0, np.where(high == 1, 1.0, low))
-        return best, (float(self.photo @ degrees) + self.photo[rows] * (best - now)) / length(best)
+        along, now = self._gram[rows] @ degrees, degrees[rows]  # (n,)
+        own = np.maximum(self._gram[rows, rows], _NOTHING)
+        shift = along / own - now  # linear / own
+        rest = np.maximum(float(degrees @ self._gram @ degrees) / own - (now + shift) ** 2, 0.0)
+        slope = self.photo[rows] / (reached * np.sqrt(own))
+        steep = np.abs(slope) >= 1  # no length makes up for what is gained: the farther the better
+        square = rest * slope**2 / np.where(steep, 1.0, 1 - slope**2)
+        best = np.clip(np.where(steep, slope > 0, np.sign(slope) * np.sqrt(square) - shift), 0.0, 1.0)
+        length = np.sqrt(np.maximum(own * ((best + shift) ** 2 + rest), _NOTHING))
+        return best, (float(self.photo @ degrees) + self.photo[rows] * (best - now)) / length
 
     def best(self, rows: list[int]) -> DoubleArray:
         """(A,) degrees with those of `rows` at their best, in turn until the class wins or nothing moves."""
@@ -111,7 +111,7 @@ class _Search:
         degrees = self.before
         while not self.passes(degrees):
             others = np.setdiff1d(np.arange(len(self.before)), rows)
-            if not len(others):
+            if not len(others) or len(rows) == MOST_EDITS:
                 return None
             rows.append(int(others[self._line(degrees, others)[1].argmax()]))
             degrees = self.best(rows)

@@ -63,6 +63,10 @@ class Metric:
         rows = np.asarray(z, dtype=np.float64)
         return rows if self.factor is None else rows @ self.factor.T.astype(np.float64)
 
+    def perfect(self, z: FloatArray) -> FloatArray:
+        """(n, A) v of photos, of length 1 in the metric's coordinates, that show nothing but these classes z (n, A)."""
+        return z if self.factor is None else np.asarray((z @ self.factor.T) @ self.factor, dtype=np.float32)
+
     def photo_coordinates(self, v: ArrayLike) -> DoubleArray:
         """(n, r) coordinates of predicted attributes (n, A) whose products with those of classes are v·z."""
         rows = np.asarray(v, dtype=np.float64)

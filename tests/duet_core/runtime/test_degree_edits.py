@@ -87,7 +87,7 @@ def made(seed: int, attributes: int, rank: int, shared: float) -> tuple[FloatArr
     return predictable(seed + 2, metric)[0], degrees.astype(np.float32), metric
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     seed=SEEDS,
     shape=st.integers(2, 5).flatmap(lambda count: st.tuples(st.just(count), st.integers(1, count))),
@@ -111,7 +111,7 @@ def test_edits_win_and_none_can_be_left_out(seed: int, shape: tuple[int, int], s
         assert force.best(fewer) <= target * (1 + MARGIN)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(seed=SEEDS, share=st.floats(0.5, 0.9), shared=st.sampled_from([0.0, 2.0]))
 def test_among_many_attributes_that_interact_a_way_is_found(seed: int, share: float, shared: float) -> None:
     """As in a real model: many more attributes than directions that the prototypes lie in."""
