@@ -18,6 +18,7 @@ import numpy as np
 from duet_core.benchmarks import Benchmark, load_xlsa17
 from duet_core.classes import BoolArray, FloatArray, IntArray
 from duet_core.runtime import Bundle, Encoder, PromptError, TextInterpreter, class_vector, load_rgb, open_bundle
+from duet_core.runtime.metric import Metric
 from duet_core.sentence_fit import descriptions_of, letters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,14 +63,16 @@ def accuracy(photos: Photos, z: FloatArray, against: FloatArray | None = None, g
     return 100 * float(np.mean([right[photos.labels == row].mean() for row in range(len(z))]))
 
 
-def vectors(interpreter: TextInterpreter, texts: Sequence[str]) -> tuple[FloatArray, list[dict[str, float]]]:
+def vectors(
+    interpreter: TextInterpreter, texts: Sequence[str], metric: Metric
+) -> tuple[FloatArray, list[dict[str, float]]]:
     """(n, A) class vectors of texts, and what was read of each; a text nothing is read from gets the mean bird."""
     made, read = [], []
     for text in texts:
         try:
-            made.append(class_vector(interpreter.interpret(text).degrees))
+            made.append(class_vector(interpreter.interpret(text).degrees, metric))
         except PromptError:
-            made.append(class_vector(interpreter.prior))
+            made.append(class_vector(interpreter.prior, metric))
         found = interpreter.read(text).found.values()
         read.append({attribute.key: attribute.degree for attribute in found if attribute.degree >= SURE})
     return np.stack(made), read
@@ -112,13 +115,14 @@ def main() -> None:
 def show_phrases(bench: Benchmark, bundle: Bundle, photos: Photos, told: Sequence[Sequence[str]]) -> None:
     """Per number of phrases: T1 and U against the official vectors, and the shares of attributes got right."""
     interpreter = TextInterpreter(bundle)
-    official, present = bench.classes.z[photos.classes], bench.classes.present[photos.classes]
+    metric = bundle.classes.metric
+    official, present = metric.unit(bench.classes.z[photos.classes]), bench.classes.present[photos.classes]
     gamma, others = bundle.calibration.gamma, bundle.classes.z
     best, best_u = accuracy(photos, official), accuracy(photos, official, others, gamma)
     print(f"official vectors: T1 {best:.1f}, U {best_u:.1f}")
     print("| phrases | T1 | of official | U | read right | strongest 30 right |\n|---|---|---|---|---|---|")
     for count in (1, 2, 3, 4, 5, None):
-        z, read = vectors(interpreter, [", ".join(phrases[:count]) for phrases in told])
+        z, read = vectors(interpreter, [", ".join(phrases[:count]) for phrases in told], metric)
         said, top = shares_right(z, official, present, read, bundle.schema.keys)
         t1, u = accuracy(photos, z), accuracy(photos, z, others, gamma)
         print(f"| {count or 'all'} | {t1:.1f} | {t1 / best:.0%} | {u:.1f} | {said:.1f} | {top:.1f} |")
@@ -132,12 +136,13 @@ def show_styles(
     rows = sorted([letters(name) for name in names].index(letters(species)) for species in texts)
     by_letters = {letters(species): styles for species, styles in texts.items()}
     own = photos.of(rows)
-    official, present = bench.classes.z[own.classes], bench.classes.present[own.classes]
+    metric = bundle.classes.metric
+    official, present = metric.unit(bench.classes.z[own.classes]), bench.classes.present[own.classes]
     best = accuracy(own, official)
     print(f"own texts of {len(rows)} of the species, among these: official vectors T1 {best:.1f}")
     print("| style | T1 | of official | read right | strongest 30 right |\n|---|---|---|---|---|")
     for style in next(iter(texts.values())):
-        z, read = vectors(interpreter, [by_letters[letters(names[row])][style] for row in rows])
+        z, read = vectors(interpreter, [by_letters[letters(names[row])][style] for row in rows], metric)
         said, top = shares_right(z, official, present, read, bundle.schema.keys)
         t1 = accuracy(own, z)
         print(f"| {style} | {t1:.1f} | {t1 / best:.0%} | {said:.1f} | {top:.1f} |")
