@@ -23,6 +23,7 @@ _LEAST = 1e-3
 MOST_EDITS = 40
 """Edits after which the search ends: a class that takes more is another class, and none of this may last."""
 _SWEEPS = 30
+_FEW_SWEEPS = 4
 """Rounds in which the degrees changed so far are set to their best values in turn."""
 
 
@@ -43,10 +44,10 @@ def degree_edits(v: FloatArray, degrees: FloatArray, target: float, metric: Metr
     if not target > 0:
         raise ValueError(f"target {target}; it must be above 0: of classes that all fit badly none is explained")
     search = _Search(np.asarray(v, dtype=np.float64), np.asarray(degrees, dtype=np.float64), target, metric)
-    rows = search.widen()
-    if rows is None:
+    found = search.widen()
+    if found is None:
         return None
-    edited = search.best(search.narrow(rows))
+    edited = search.narrow(*found)
     changed = np.flatnonzero(edited != search.before)
     gains = np.abs(search.photo[changed] * (edited - search.before)[changed])
     return tuple(
@@ -94,10 +95,10 @@ class _Search:
         length = np.sqrt(np.maximum(own * ((best + shift) ** 2 + rest), _NOTHING))
         return best, (float(self.photo @ degrees) + self.photo[rows] * (best - now)) / length
 
-    def best(self, rows: list[int]) -> DoubleArray:
+    def best(self, rows: list[int], start: DoubleArray | None = None, sweeps: int = _SWEEPS) -> DoubleArray:
         """(A,) degrees with those of `rows` at their best, in turn until the class wins or nothing moves."""
-        degrees = self.before.copy()
-        for _ in range(_SWEEPS):
+        degrees = (self.before if start is None else start).copy()
+        for _ in range(sweeps):
             last = degrees.copy()
             for row in rows:
                 degrees[row] = self._line(degrees, np.array([row]))[0][0]
@@ -105,8 +106,8 @@ class _Search:
                 break
         return degrees
 
-    def widen(self) -> list[int] | None:
-        """Rows added one by one, each the most helpful beside those before it, until the class wins."""
+    def widen(self) -> tuple[list[int], DoubleArray] | None:
+        """Rows and all degrees: rows added one by one, each the most helpful beside those before it, until the class wins."""
         rows: list[int] = []
         degrees = self.before
         while not self.passes(degrees):
@@ -114,13 +115,15 @@ class _Search:
             if not len(others) or len(rows) == MOST_EDITS:
                 return None
             rows.append(int(others[self._line(degrees, others)[1].argmax()]))
-            degrees = self.best(rows)
-        return rows
+            degrees = self.best(rows, start=degrees, sweeps=_FEW_SWEEPS)
+        return rows, degrees
 
-    def narrow(self, rows: list[int]) -> list[int]:
-        """The rows without those that are not needed, the least helpful tried first."""
+    def narrow(self, rows: list[int], degrees: DoubleArray) -> DoubleArray:
+        """The degrees with as they were those rows that are not needed, the least helpful tried first."""
         for row in reversed(rows):
-            fewer = [other for other in rows if other != row]
-            if self.passes(self.best(fewer)):
-                rows = fewer
-        return rows
+            fewer, without = [other for other in rows if other != row], degrees.copy()
+            without[row] = self.before[row]
+            found = self.best(fewer, start=without, sweeps=_FEW_SWEEPS)
+            if self.passes(found):
+                rows, degrees = fewer, found
+        return degrees
