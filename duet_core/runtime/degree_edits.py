@@ -107,7 +107,7 @@ class _Search:
         return degrees
 
     def widen(self) -> tuple[list[int], DoubleArray] | None:
-        """Rows and all degrees: rows added one by one, each the most helpful beside those before it, until the class wins."""
+        """Rows and all degrees: one row more at a time, the most helpful beside the others, until the class wins."""
         rows: list[int] = []
         degrees = self.before
         while not self.passes(degrees):
