@@ -44,6 +44,6 @@ def run(
             f"{100 * one.among_seen:.1f}",
             f"{100 * one.among_all:.1f}",
         ]
-        for one in judge_whole(opened, benchmark, chosen, whole)
+        for one in judge_whole(opened, benchmark, chosen, photos)
     ]
     yield table(("view of the photo", "encodings", "ms a photo", "among seen", "among all"), rows)

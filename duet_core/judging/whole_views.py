@@ -97,18 +97,20 @@ class Judgement:
 def held_out_whole(folder: Path, benchmark: Benchmark, split: Split) -> list[tuple[Path, int]]:
     """Whole photos <class>/<photo>.jpg of which the benchmark holds the crop out, with the row of the crop.
 
-    Photos whose crop was trained on are left out: they are the same picture.
+    Photos whose crop was trained on are left out: they are the same picture. Raises ValueError when none is left.
     """
     crops = {(benchmark.image_paths[row].parent.name, benchmark.image_paths[row].name): row for row in split.seen_eval}
     found = [(file, crops.get((file.parent.name, file.name))) for file in sorted(folder.glob("*/*.jpg"))]
-    return [(file, int(row)) for file, row in found if row is not None]
-
-
-def judge_whole(bundle: Bundle, benchmark: Benchmark, split: Split, folder: Path) -> Iterator[Judgement]:
-    """Every way on all held-out whole photos, after the benchmark's own boxes. Raises ValueError without any photo."""
-    photos = held_out_whole(folder, benchmark, split)
+    photos = [(file, int(row)) for file, row in found if row is not None]
     if not photos:
         raise ValueError(f"{folder}: none of its photos <class>/<photo>.jpg is a held-out one of {benchmark.name}")
+    return photos
+
+
+def judge_whole(
+    bundle: Bundle, benchmark: Benchmark, split: Split, photos: Sequence[tuple[Path, int]]
+) -> Iterator[Judgement]:
+    """Every way on whole photos, as `held_out_whole` finds them, after the benchmark's own boxes."""
     label = benchmark.labels[[row for _, row in photos]]
     box = Way("the bird's box", lambda image: [image])
     crops = [benchmark.image_paths[row] for _, row in photos]

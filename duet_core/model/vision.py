@@ -66,15 +66,13 @@ class VisionEncoder(nn.Module):
             self.num_features = int(getattr(self.network, "head_hidden_size", self.num_features))
         if visual_token == "logits":
             self.num_features = int(self.network.num_classes)
-        self._is_frozen, self._fixes = freeze, False
+        self._is_frozen, self._fixes_norms = freeze, fixed_norms
         for module in self._frozen_modules():
             module.requires_grad_(False)
         for parameter in self.trunk_parameters():
             parameter.requires_grad_(False)
         if fixed_norms:
             self._fix_norms()
-            self._fixes = True  # from now on in evaluation mode; their weights train
-            self.train(self.training)
 
     def _fix_norms(self) -> None:
         """Batch norms behind the trunk go into their convolutions; those that cannot, and the trunk's, stay as they are
@@ -123,15 +121,18 @@ class VisionEncoder(nn.Module):
         """Set the training mode of what trains; what is frozen stays in evaluation mode."""
         super().train(mode)
         if mode:
-            for module in self._frozen_modules():
+            for module in (*self._frozen_modules(), *self._fixed_norms()):
                 module.train(False)
         return self
 
     def _frozen_modules(self) -> list[nn.Module]:
-        if self._is_frozen:
-            return [self.network]
-        norms = [part for part in self.network.modules() if isinstance(part, nn.BatchNorm2d)] if self._fixes else []
-        return self.trunk_modules() + norms
+        return [self.network] if self._is_frozen else self.trunk_modules()
+
+    def _fixed_norms(self) -> list[nn.Module]:
+        """Batch norms whose statistics stay while their weights train."""
+        if not self._fixes_norms:
+            return []
+        return [part for part in self.network.modules() if isinstance(part, nn.BatchNorm2d)]
 
     def trunk(self, pixels: Tensor) -> Tensor:
         """Run the frozen first stages on normalised pixels (B, 3, S, S); returns their output (B, *H).

@@ -65,7 +65,8 @@ class _Search:
 
     def __init__(self, photo: DoubleArray, before: DoubleArray, target: float, metric: Metric) -> None:
         self.photo, self.before, self._metric = photo, before, metric
-        factor = metric.class_coordinates(np.eye(len(photo))).T  # (r, A)
+        assert metric.factor is not None
+        factor = metric.factor.astype(np.float64)  # (r, A)
         self._goal = target * (1 + 1e-6) + 1e-9  # past the target, not on it, whatever is rounded later
         self._gram = factor.T @ factor  # (A, A) G
 
