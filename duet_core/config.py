@@ -80,7 +80,7 @@ class VisionConfig:
     """Train nothing of the encoder."""
     fixed_norms: bool = False
     """Batch norms of the trained stages keep their pre-trained statistics, and are computed inside the convolutions
-    before them: a step of MobileNetV2 on the CPU then takes two thirds of the time."""
+    before them, so that a step has none to compute."""
     batch_norm: bool = False
     """Standardise the encoder's state by a batch norm before it is projected."""
     zero_head: bool = False
