@@ -123,6 +123,7 @@ train-birds: $(TEST_STAMP) ## train the demo model on the photos of CUB127, and 
 	@$(BIN)/duet train training/configs/birds_plus.yaml
 	@$(BIN)/duet export training/configs/birds_plus.yaml --out models/birds --model-id birds-duet-plus-seed0
 	@$(BIN)/duet grounding $(DATA) --bundle models/birds
+	@$(BIN)/duet finder training/configs/birds_plus.yaml $(WHOLE) --bundle models/birds
 	@$(BIN)/duet sentences ../shared/data/descriptions/descriptors_cub.json --bundle models/birds
 
 ##### documentation

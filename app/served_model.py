@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,9 +97,11 @@ class ServedModel:
         await self.states.close()
         await self.labelled.close()
 
-    async def encode(self, photo: bytes) -> ImageState:
-        """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
-        return await self.inference.encode(await self.photos.pixels(photo))
+    async def encode(self, photo: bytes, *, find: bool = True) -> ImageState:
+        """v and state of a photo, or of the object found in it. Raises PhotoRefused, InferenceStopped."""
+        look = await self.photos.look(photo, find=find)
+        image = await self.inference.encode(look.pixels)
+        return image if look.box is None else replace(image, box=look.box)
 
     @property
     def holders(self) -> int:
@@ -150,7 +152,7 @@ def open_model(
             observe_lag=metrics.registry_lag.observe,
         ),
         photos=PhotoReader(
-            prepare=encoder.prepare,
+            encoder=encoder,
             limits=PhotoLimits(
                 pixels=settings.max_pixels,
                 side=settings.max_side,

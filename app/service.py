@@ -134,11 +134,11 @@ class Service:
             reasons.append(f"no snapshot of the default class space: {self.follower.trouble('default') or 'loading'}")
         return reasons
 
-    async def encode(self, photo: bytes) -> ImageState:
-        """v and state of a photo. Raises PhotoRefused, InferenceStopped."""
+    async def encode(self, photo: bytes, *, find: bool = True) -> ImageState:
+        """v and state of a photo, or of the object found in it. Raises PhotoRefused, InferenceStopped."""
         self.admission.check()
         with self.admission.queue.inside():
-            return await self.model.encode(photo)
+            return await self.model.encode(photo, find=find)
 
     def gamma(self, snapshot: Snapshot, asked: float | None = None) -> float:
         """γ for an answer: what the request asks for, else what the class space sets, else the bundle's."""

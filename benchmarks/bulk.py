@@ -25,7 +25,7 @@ from duet_core.bulk.begin import Options, begin
 from duet_core.bulk.classifier import Question, ahead
 from duet_core.bulk.job import locked
 from duet_core.bulk.worker import Worker
-from duet_core.runtime import Encoder, open_bundle
+from duet_core.runtime import Encoder, Look, open_bundle
 from duet_core.runtime.photos import PhotoLimits, photo_pixels
 from duet_core.runtime.sessions import thread_count
 
@@ -35,7 +35,7 @@ LIMITS = PhotoLimits(pixels=25_000_000, side=10_000, aspect=50)
 BATCH = 16
 ROUNDS = 5
 
-Pixels = Callable[[bytes], NDArray[np.float32]]
+Looking = Callable[[bytes], Look]
 Took = tuple[float, float]
 """Seconds, and seconds of processor time."""
 
@@ -48,14 +48,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         photos = list(_photos(Path(folder) / "photos", count))
         encoder, preprocessing = Encoder(bundle := open_bundle(BUNDLE)), bundle.preprocessing
-        pixels = partial(photo_pixels, prepare=encoder.prepare, limits=LIMITS, side=preprocessing.resize)
+        look = partial(photo_pixels, prepare=encoder.look, limits=LIMITS, side=preprocessing.resize)
         best = dict.fromkeys(("bare loop", "bare loop, decoding ahead", "duet bulk"), (float("inf"), float("inf")))
         for _ in range(ROUNDS):
             for name in best:
                 took = (
                     _bulk(Path(folder))
                     if name == "duet bulk"
-                    else _bare(encoder, pixels, photos, ahead_of="ahead" in name)
+                    else _bare(encoder, look, photos, ahead_of="ahead" in name)
                 )
                 best[name] = (min(best[name][0], took[0]), min(best[name][1], took[1]))
     print(f"{thread_count()} cores, {BUNDLE}, {count} photos, best of {ROUNDS}\n")
@@ -80,9 +80,9 @@ def _photos(folder: Path, count: int) -> Iterator[Path]:
         yield path
 
 
-def _bare(encoder: Encoder, pixels: Pixels, photos: list[Path], *, ahead_of: bool) -> Took:
+def _bare(encoder: Encoder, look: Looking, photos: list[Path], *, ahead_of: bool) -> Took:
     def read(photo: Path) -> NDArray[np.float32]:
-        return pixels(photo.read_bytes())
+        return look(photo.read_bytes()).pixels
 
     def loop() -> None:
         with ThreadPoolExecutor(thread_count()) as pool:

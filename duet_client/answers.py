@@ -51,10 +51,20 @@ class ClassesAtCoverage(Answer):
     guarantee: str
 
 
+class PhotoBox(Answer):
+    """A rectangle of the upright photo: its edges, 0…1 of the photo's width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
 class Classification(Answer):
-    """The ranked classes of a photo, best first. `coverage` is there when it was asked for."""
+    """The ranked classes of a photo, best first. `coverage` is there when it was asked for, `box` when it was found."""
 
     image_id: str
+    box: PhotoBox | None = None
     predictions: list[Prediction]
     decision: Decision
     coverage: ClassesAtCoverage | None = None

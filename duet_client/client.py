@@ -64,17 +64,22 @@ class DuetClient:
         candidates: Candidates = "all",
         gamma: float | None = None,
         coverage: float | None = None,
+        find: bool = True,
         space: str = DEFAULT_SPACE,
         min_revision: int | None = None,
         as_of: int | None = None,
     ) -> Classification:
-        """The best classes of a photo, given as bytes or as a path; with `coverage` also a set of classes."""
+        """The best classes of a photo, given as bytes or as a path; with `coverage` also a set of classes.
+
+        `find=False` takes the photo's central square and does not look for the object.
+        """
         call = calls.classify(
             photo,
             top_k=top_k,
             candidates=candidates,
             gamma=gamma,
             coverage=coverage,
+            find=None if find else "false",
             space=space,
             min_revision=min_revision,
             as_of=as_of,
@@ -90,6 +95,7 @@ class DuetClient:
         edits: bool = False,
         limit: int | None = None,
         gamma: float | None = None,
+        find: bool = True,
         space: str = DEFAULT_SPACE,
         min_revision: int | None = None,
         as_of: int | None = None,
@@ -102,6 +108,7 @@ class DuetClient:
             edits="true" if edits else None,
             limit=limit,
             gamma=gamma,
+            find=None if find else "false",
             space=space,
             min_revision=min_revision,
             as_of=as_of,
@@ -115,10 +122,13 @@ class DuetClient:
         class_id: str | None = None,
         versus: str | None = None,
         attribute: str | None = None,
+        find: bool = True,
         space: str = DEFAULT_SPACE,
     ) -> bytes:
         """A PNG of where in the photo a class, its difference to `versus`, or an attribute is seen."""
-        call = calls.heat_map(photo, class_id=class_id, versus=versus, attribute=attribute, space=space)
+        call = calls.heat_map(
+            photo, class_id=class_id, versus=versus, attribute=attribute, find=None if find else "false", space=space
+        )
         return self._ask(call).data
 
     def attributes(self) -> Schema:

@@ -145,4 +145,5 @@ class ModelAnswer(Answer):
     runtime: dict[str, RuntimeChoice]
     training: dict[str, Any]
     metrics: dict[str, Any]
+    finder: dict[str, Any] | None
     last_swap: SwapAttempt | None

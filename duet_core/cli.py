@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "export": "write a trained model as a bundle",
     "quantise": "write a bundle in int8 for CPUs, if it loses little, or in float16 for GPUs",
     "sentences": "fit a bundle's reading of free English on its seen classes' descriptions",
+    "finder": "teach a bundle to find the object in whole photos",
     "kg-embed": "train class vectors on a knowledge graph (TransE)",
     "kg-attributes": "show the attributes that a knowledge graph gives to classes",
     "grounding": "take out of a bundle's grounding what the model believes before it looks",

@@ -59,10 +59,22 @@ class ClassesAtCoverage(Answer):
     )
 
 
+class PhotoBox(Answer):
+    """A rectangle of the upright photo: its edges, 0…1 of the photo's width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
 class Classification(Answer):
     """The ranked classes of a photo."""
 
     image_id: str = Field(description="Give it to GET /explain; the photo itself is not kept.")
+    box: PhotoBox | None = Field(
+        default=None, description="Where the object was found, which alone was looked at; absent: its central square."
+    )
     predictions: list[Prediction]
     decision: Decision
     coverage: ClassesAtCoverage | None = Field(default=None, description="Given when `coverage` was asked for.")

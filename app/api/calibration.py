@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.api.answers import Answer
 from app.api.bodies import ALSO_READ, IMAGE_TYPES, PHOTO_BODY, json_body, read_json, read_photo
-from app.api.deps import Gamma, Space, TheService, class_row, snapshot_of
+from app.api.deps import Find, Gamma, Space, TheService, class_row, snapshot_of
 from app.api.places import ThePlace
 from app.engine.labelled import MOST_PHOTOS, Labelled
 from app.engine.margins import Margins, Question
@@ -87,6 +87,7 @@ async def calibrate(
         Query(max_length=64, description="What a photo sent as the body shows.", examples=["yellow-headed-blackbird"]),
     ] = None,
     gamma: Gamma = None,
+    find: Find = True,
     space: Space = DEFAULT_SPACE,
     *,
     place: ThePlace,
@@ -101,7 +102,7 @@ async def calibrate(
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data" or kind in (*IMAGE_TYPES, *ALSO_READ):
-        given, append = await _photo(request, response, service, place, class_id, space), True
+        given, append = await _photo(request, response, service, place, class_id, space, find=find), True
     else:
         given, append = await _answers(request, response, service, space)
     old = await service.labelled.find(space) if append else None
@@ -128,14 +129,21 @@ async def forget(response: Response, service: TheService, space: Space = DEFAULT
 
 
 async def _photo(
-    request: Request, response: Response, service: Service, place: Place, class_id: str | None, space: str
+    request: Request,
+    response: Response,
+    service: Service,
+    place: Place,
+    class_id: str | None,
+    space: str,
+    *,
+    find: bool,
 ) -> Labelled:
     if class_id is None:
         raise Problem("invalid-calibration", "A photo needs its class_id.", {"example": "?class_id=painted-bunting"})
     snapshot = await snapshot_of(service, space, response)
     class_row(service, snapshot, class_id)
     async with place.hold():
-        image = await service.encode(await read_photo(request, service.settings))
+        image = await service.encode(await read_photo(request, service.settings), find=find)
     return Labelled(snapshot.revision, image.v[None], (class_id,))
 
 

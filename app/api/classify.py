@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.api.answers import Classification, Decision, Model, Prediction
+from app.api.answers import Classification, Decision, Model, PhotoBox, Prediction
 from app.api.coverage import classes_at
-from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, revision_header, snapshot_of
+from app.api.deps import NOW, AtMoment, Find, Gamma, Space, TheService, revision_header, snapshot_of
 from app.api.photo_source import PHOTO_OR_URL, photo_of
 from app.api.places import ThePlace
 from app.engine.margins import Question
@@ -56,6 +56,7 @@ async def classify(
             description="Also name the set of classes that holds the right one this often, such as 0.9.",
         ),
     ] = None,
+    find: Find = True,
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
     *,
@@ -69,7 +70,7 @@ async def classify(
     async with place.hold():
         photo = await photo_of(request, service)
         check_candidates(await snapshot_of(service, space, response, moment), candidates)
-        image = await service.encode(photo)
+        image = await service.encode(photo, find=find)
     snapshot = await snapshot_of(service, space, response, moment)  # the newest, now that the model is done
     check_candidates(snapshot, candidates)
     question = Question(snapshot, service.gamma(snapshot, gamma), candidates)
@@ -80,6 +81,7 @@ async def classify(
         image_id = await service.states.keep(image)
     return Classification(
         image_id=image_id,
+        box=None if image.box is None else PhotoBox(**vars(image.box)),
         predictions=[Prediction(**vars(prediction)) for prediction in ranking.predictions],
         decision=Decision(**vars(ranking.decision)),
         coverage=found,

@@ -107,6 +107,15 @@ async def snapshot_of(service: Service, space: str, response: Response, moment: 
     return snapshot
 
 
+Find = Annotated[
+    bool,
+    Query(
+        description="Look for the object in the photo first, where the model can (`finder` of GET /model), and "
+        "classify what is in its box; `false` takes the central square: for photos that are cut to the object."
+    ),
+]
+
+
 def class_row(service: Service, snapshot: Snapshot, class_id: str) -> int:
     """Row of a class. Raises Problem class-not-found, which names the revision looked at."""
     row = snapshot.classes.row(class_id)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.api.answers import Contribution, ExplainedClass, Explanation, GroundedPromptSet, PhotoAttribute
 from app.api.classify import model_of
 from app.api.contrast import contrast, edits_for
-from app.api.deps import NOW, AtMoment, Gamma, Space, TheService, class_row, snapshot_of
+from app.api.deps import NOW, AtMoment, Find, Gamma, Space, TheService, class_row, snapshot_of
 from app.api.photo_source import PHOTO_OR_URL, photo_of
 from app.api.places import ThePlace
 from app.engine.image_states import ImageState
@@ -84,6 +84,7 @@ async def explain_photo(
     response: Response,
     service: TheService,
     asked: Annotated[Asked, Depends()],
+    find: Find = True,
     space: Space = DEFAULT_SPACE,
     moment: AtMoment = NOW,
     *,
@@ -95,7 +96,7 @@ async def explain_photo(
         early = await snapshot_of(service, space, response, moment)
         for asked_for in filter(None, (asked.class_id, asked.versus)):
             class_row(service, early, asked_for)
-        image = await service.encode(photo)
+        image = await service.encode(photo, find=find)
     image_id = await service.states.keep(image)
     return await _explanation(service, await snapshot_of(service, space, response, moment), image_id, image, asked)
 

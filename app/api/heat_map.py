@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.api.deps import Space, TheService, class_row, snapshot_of
+from app.api.deps import Find, Space, TheService, class_row, snapshot_of
 from app.api.photo_source import PHOTO_OR_URL, photo_of
 from app.api.places import ThePlace
 from app.engine.place import Place
@@ -65,14 +65,16 @@ async def heat_map(
     attribute: Annotated[
         str | None, Query(max_length=200, description="An attribute instead of a class, such as `wing color: blue`.")
     ] = None,
+    find: Find = True,
     space: Space = DEFAULT_SPACE,
     *,
     place: ThePlace,
 ) -> Response:
     """Cover parts of the photo one after the other and colour those without which the score falls.
 
-    The answer is a PNG of what the model sees of the photo (its centre square, in grey); the header `X-Map-Of` names
-    its subject. The photo is not kept, so it has to be sent; a map costs as much as classifying 26 photos.
+    The answer is a PNG of what the model sees of the photo (the object it found, else the central square, in grey);
+    the header `X-Map-Of` names its subject. The photo is not kept, so it has to be sent; a map costs as much as
+    classifying 26 photos.
     """
     if attribute is not None and (class_id is not None or versus is not None):
         raise Problem("invalid-parameter", "A map is of a class or of an attribute.", {"got": "both"})
@@ -82,7 +84,7 @@ async def heat_map(
         for name in filter(None, (class_id, versus)):
             class_row(service, snapshot, name)
         _attribute_row(service, attribute)
-        pixels = await service.photos.pixels(photo)
+        pixels = (await service.photos.look(photo, find=find)).pixels
         image = await service.inference.encode(pixels)
         if class_id is None and attribute is None:
             ranking = await service.rank(

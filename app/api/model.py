@@ -68,6 +68,10 @@ class ModelAnswer(Answer):
     )
     training: dict[str, Any] = Field(description="From the bundle's manifest: data, photos, classes, command, …")
     metrics: dict[str, Any] = Field(description="From the bundle's manifest: figures with the split they belong to.")
+    finder: dict[str, Any] | None = Field(
+        description="From the bundle's manifest: on what photos the part was fitted that finds the object in a photo, "
+        "and how well it does; null: the model has none and sees the central square."
+    )
     last_swap: SwapAttempt | None = Field(description="The last time another bundle was asked for; null: never.")
 
 
@@ -104,5 +108,6 @@ async def model(service: TheService, models: TheModels) -> ModelAnswer:
         },
         training=bundle.manifest.get("training", {}),
         metrics=bundle.manifest.get("metrics", {}),
+        finder=bundle.manifest.get("finder"),
         last_swap=last_attempt(models),
     )

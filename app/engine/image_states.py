@@ -14,14 +14,19 @@ import numpy as np
 from app.metrics import Metrics
 from app.registry.store import StoreError
 from duet_core.classes import FloatArray
+from duet_core.runtime.finder import Box
 
 
 @dataclass(frozen=True)
 class ImageState:
-    """v (A,) predicted attributes and state (D,) of one photo; the photo itself is never kept."""
+    """v (A,) predicted attributes and state (D,) of one photo; the photo itself is never kept.
+
+    `box` is the part of it that was looked at, None for its central square; it is told once and not remembered.
+    """
 
     v: FloatArray
     state: FloatArray
+    box: Box | None = None
 
 
 class OfOtherModel(Exception):

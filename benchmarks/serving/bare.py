@@ -41,7 +41,8 @@ def decoder(bundle: Bundle) -> Decode:
     """From the bytes of a photo to pixels (3, S, S), by the code and with the limits that the service has."""
     chosen, encoder = Settings(), Encoder(bundle)
     limits = PhotoLimits(pixels=chosen.max_pixels, side=chosen.max_side, aspect=chosen.max_aspect)
-    return partial(photo_pixels, prepare=encoder.prepare, limits=limits, side=bundle.preprocessing.resize)
+    look = partial(photo_pixels, prepare=encoder.look, limits=limits, side=bundle.preprocessing.resize)
+    return lambda photo: look(photo).pixels
 
 
 class Clock:

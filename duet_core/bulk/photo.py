@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from duet_core.runtime.encoder import Look
 from duet_core.runtime.photos import PhotoLimits, PhotoRefused, photo_pixels
 
 ITS_OWN = {
@@ -60,13 +61,13 @@ class PhotoFiles:
 
     Attributes:
         root: where relative paths begin.
-        prepare: a bundle's preprocessing.
+        prepare: a bundle's way to look at a photo.
         side: pixels of the short side that it scales to.
         limits, max_bytes: what is refused, as in the service.
     """
 
     root: Path
-    prepare: Callable[[Image.Image], NDArray[np.float32]]
+    prepare: Callable[[Image.Image], Look]
     side: int
     limits: PhotoLimits
     max_bytes: int
@@ -81,7 +82,7 @@ class PhotoFiles:
             data = file.read_bytes()
             size, sha256 = len(data), hashlib.sha256(data).hexdigest()
             self._check(size)
-            pixels = photo_pixels(data, prepare=self.prepare, limits=self.limits, side=self.side)
+            pixels = photo_pixels(data, prepare=self.prepare, limits=self.limits, side=self.side).pixels
         except PhotoRefused as refused:
             pixels = Refused(refused.reason, str(refused))
         except _NoPhoto as refused:

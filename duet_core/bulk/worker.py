@@ -95,7 +95,7 @@ class Worker:
             question=work.question,
             files=PhotoFiles(
                 root=work.root,
-                prepare=Encoder(bundle).prepare,
+                prepare=Encoder(bundle).look,
                 side=bundle.preprocessing.resize,
                 limits=work.limits,
                 max_bytes=work.max_bytes,

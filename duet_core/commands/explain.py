@@ -26,7 +26,14 @@ from duet_core.runtime import (
 _SHOWN = 8
 
 
-def run(photo: Path, *, class_id: str | None = None, picture: Path | None = None, bundle: Path | None = None) -> str:
+def run(
+    photo: Path,
+    *,
+    class_id: str | None = None,
+    picture: Path | None = None,
+    bundle: Path | None = None,
+    find: bool = True,
+) -> str:
     """Show the attributes the model saw in a photo, and what they add to a class's score.
 
     Args:
@@ -34,10 +41,12 @@ def run(photo: Path, *, class_id: str | None = None, picture: Path | None = None
         class_id: the class to explain, such as painted-bunting; default the first prediction.
         picture: also draw the photo beside its attributes, into this PNG file.
         bundle: folder of the exported model; default DUET_BUNDLE, else models/birds.
+        find: look for the object first, where the bundle can; false takes the central square.
     """
     opened = open_bundle(bundle_folder(bundle))
     encoder, image = Encoder(opened), load_rgb(photo)
-    encoded = encoder.encode([image])
+    look = encoder.look(image, find=find)
+    encoded = encoder.encode_pixels(look.pixels[None])
     ranking = rank_calibrated(opened, encoded.v[0], opened.classes, top_k=len(opened.classes), candidates="all")
     chosen = _choose(ranking.predictions, class_id)
     row = opened.classes.row(chosen.class_id)
@@ -54,7 +63,9 @@ def run(photo: Path, *, class_id: str | None = None, picture: Path | None = None
         ]
     )
     if picture is not None:
-        drawn = draw_explanation(image, title=chosen.label, subtitle=ranking.decision.reason, grounded=grounded)
+        drawn = draw_explanation(
+            image, title=chosen.label, subtitle=ranking.decision.reason, grounded=grounded, box=look.box
+        )
         drawn.save(picture, format="PNG")
         text += f"\n\npicture: {picture}"
     return text

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from duet_core.runtime.finder import Box
 from duet_core.runtime.grounding import GroundedSet
 
 _INK, _QUIET, _PAPER, _TRACK = "#1c2733", "#66737f", "#ffffff", "#e8ecef"
+_FRAME = "#b6f2cb"
 _BARS = ("#1f6f8b", "#6aa5b8", "#b4d0d9")
 _MARGIN, _PHOTO, _COLUMN, _GAP = 36, 440, 330, 34
 _HEAD, _LINE, _SPACE = 26, 20, 14
@@ -17,7 +19,9 @@ _NAME, _VALUE = 150, 42
 _ROWS_A_COLUMN = 10
 
 
-def draw_explanation(photo: Image.Image, *, title: str, subtitle: str, grounded: Sequence[GroundedSet]) -> Image.Image:
+def draw_explanation(
+    photo: Image.Image, *, title: str, subtitle: str, grounded: Sequence[GroundedSet], box: Box | None = None
+) -> Image.Image:
     """An RGB picture: the photo with title on the left, bars for every prompt set on the right in columns.
 
     Args:
@@ -25,6 +29,7 @@ def draw_explanation(photo: Image.Image, *, title: str, subtitle: str, grounded:
         title: the class.
         subtitle: one sentence under it.
         grounded: the prompt sets as `ground` returns them; a bar's length is the share of its attribute.
+        box: what the model looked at, drawn as a frame; None for no frame.
     """
     columns = max(1, -(-len(grounded) // _ROWS_A_COLUMN))
     rows = -(-len(grounded) // columns)
@@ -34,6 +39,9 @@ def draw_explanation(photo: Image.Image, *, title: str, subtitle: str, grounded:
     if max(shown.size) < _PHOTO:  # a small photo is enlarged, so that it does not look lost
         scale = _PHOTO / max(shown.size)
         shown = shown.resize((round(shown.width * scale), round(shown.height * scale)), Image.Resampling.BICUBIC)
+    if box is not None:
+        edges = (box.left * shown.width, box.top * shown.height, box.right * shown.width, box.bottom * shown.height)
+        ImageDraw.Draw(shown).rectangle([round(edge) for edge in edges], outline=_FRAME, width=3)
     caption = textwrap.wrap(subtitle, 58)
     left = shown.height + 20 + 44 + len(caption) * 22
     width = 2 * _MARGIN + _PHOTO + columns * (_COLUMN + _GAP)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from duet_core.commands.location import bundle_folder
 from duet_core.runtime import Bundle, Candidates, Encoder, Ranking, load_rgb, open_bundle, rank_calibrated
+from duet_core.runtime.finder import Box
 
 
 def run(
@@ -17,6 +18,7 @@ def run(
     bundle: Path | None = None,
     top_k: int = 5,
     candidates: Candidates = "all",
+    find: bool = True,
     json: bool = False,
 ) -> Iterator[str]:
     """Name the class of each photo, with probability and decision.
@@ -26,14 +28,16 @@ def run(
         bundle: folder of the exported model; default DUET_BUNDLE, else models/birds.
         top_k: how many classes to show for each photo.
         candidates: which classes compete; a bundle alone holds seen classes only.
+        find: look for the object first, where the bundle can; false takes the central square.
         json: print one JSON object a photo instead of text.
     """
     opened = open_bundle(bundle_folder(bundle))
     encoder = Encoder(opened)
     for photo in photos:
-        v = encoder.encode([load_rgb(photo)]).v[0]
+        look = encoder.look(load_rgb(photo), find=find)
+        v = encoder.encode_pixels(look.pixels[None]).v[0]
         ranking = rank_calibrated(opened, v, opened.classes, top_k=top_k, candidates=candidates)
-        yield _as_json(photo, opened, ranking) if json else as_text(photo, ranking)
+        yield _as_json(photo, opened, ranking, look.box) if json else as_text(photo, ranking)
 
 
 def as_text(photo: Path, ranking: Ranking) -> str:
@@ -48,10 +52,11 @@ def as_text(photo: Path, ranking: Ranking) -> str:
     return "\n".join(lines)
 
 
-def _as_json(photo: Path, bundle: Bundle, ranking: Ranking) -> str:
+def _as_json(photo: Path, bundle: Bundle, ranking: Ranking, box: Box | None) -> str:
     calibration = bundle.calibration
     answer = {
         "photo": str(photo),
+        **({} if box is None else {"box": asdict(box)}),
         **asdict(ranking),
         "model": {"id": bundle.model_id, "gamma": calibration.gamma, "temperature": calibration.temperature},
     }

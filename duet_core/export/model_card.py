@@ -35,12 +35,17 @@ Calibration, on {split} ({n_photos} photos): γ {gamma:.4f}, temperature {temper
 ## Export
 
 Largest difference of v from the torch model: {parity:.1e} (float32). Language model: {language}, int8; cosine of its
-embeddings to float32 over {phrases} phrases: mean {cosine_mean:.4f}, least {cosine_min:.4f}.
+embeddings to float32 over {phrases} phrases: mean {cosine_mean:.4f}, least {cosine_min:.4f}.{finder}
 
 ## Limits
 
 {limits}
 """
+
+_FINDER = """
+
+Finder of the object in whole photos: fitted on {fitted_on}; on {photos} held-out ones its boxes have a mean
+intersection over union of {mean_iou:.2f} with the true ones, above a half in {iou_above_half:.0%}."""
 
 LIMITS = (
     "Attributes are those of the class, not of the photo.",
@@ -68,6 +73,7 @@ def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
         limits="\n".join(f"- {limit}" for limit in (*manifest.get("limits", ()), *LIMITS)),
         command=training["command"],
         rows=rows,
+        finder=_finder(manifest.get("finder")),
         seed=training["seed"],
         parity=manifest["parity"]["max_abs_difference_v"],
         language=language["name"],
@@ -77,3 +83,7 @@ def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
         evidence=str(calibration.get("evidence", "max_cosine")).replace("_", " "),
         **{name: value for name, value in calibration.items() if name not in ("score_space", "evidence")},
     )
+
+
+def _finder(note: dict[str, Any] | None) -> str:
+    return "" if note is None else _FINDER.format(fitted_on=note["fitted_on"], **note["held_out"])

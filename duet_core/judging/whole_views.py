@@ -6,6 +6,7 @@ Letter key: n photos, K views of a photo, A attributes.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class Way:
 
 
 WAYS = (
-    Way("central square, as served", squares(1.0)),
+    Way("central square", squares(1.0)),
     Way("stretched to a square", stretched),
     Way("central square of 0.75", squares(0.75)),
     Way("mean of squares 1, 0.75", squares(1.0, 0.75)),
@@ -110,13 +111,25 @@ def held_out_whole(folder: Path, benchmark: Benchmark, split: Split) -> list[tup
 def judge_whole(
     bundle: Bundle, benchmark: Benchmark, split: Split, photos: Sequence[tuple[Path, int]]
 ) -> Iterator[Judgement]:
-    """Every way on whole photos, as `held_out_whole` finds them, after the benchmark's own boxes."""
+    """Every way on whole photos, as `held_out_whole` finds them, after the benchmark's own boxes.
+
+    With a finder also what it finds, in whole photos and in the boxes, which need none.
+    """
     label = benchmark.labels[[row for _, row in photos]]
-    box = Way("the bird's box", lambda image: [image])
-    crops = [benchmark.image_paths[row] for _, row in photos]
+    box, found = Way("the bird's box", lambda image: [image]), _found(bundle)
+    crops, files = [benchmark.image_paths[row] for _, row in photos], [file for file, _ in photos]
     yield _judge(bundle, benchmark, split, box, crops, label)
+    if found is not None:
+        yield _judge(bundle, benchmark, split, found, files, label)
+        yield _judge(bundle, benchmark, split, dataclasses.replace(found, name="found in the bird's box"), crops, label)
     for way in WAYS:
-        yield _judge(bundle, benchmark, split, way, [file for file, _ in photos], label)
+        yield _judge(bundle, benchmark, split, way, files, label)
+
+
+def _found(bundle: Bundle) -> Way | None:
+    """What the bundle's finder finds, as the service looks at it; None without a finder."""
+    finder = bundle.finder
+    return None if finder is None else Way("found box", lambda image: [finder.square(image, finder.find(image))])
 
 
 def _judge(

@@ -3,7 +3,7 @@
 from duet_core.runtime.bundle import Bundle, BundleError, open_bundle
 from duet_core.runtime.calibration import Calibration
 from duet_core.runtime.class_vector import DegreesError, class_vector, degrees_from_mapping, degrees_from_vector
-from duet_core.runtime.encoder import Encoded, Encoder
+from duet_core.runtime.encoder import Encoded, Encoder, Look
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.execution import describe_execution
 from duet_core.runtime.grounding import GroundedAttribute, GroundedSet, ground
@@ -48,6 +48,7 @@ __all__ = [
     "GroundedAttribute",
     "GroundedSet",
     "Interpretation",
+    "Look",
     "PhotoError",
     "Prediction",
     "Preprocessing",

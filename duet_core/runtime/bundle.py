@@ -27,6 +27,7 @@ from duet_core.runtime.class_set import ClassSet
 from duet_core.runtime.encoder import Encoder
 from duet_core.runtime.evidence import Evidence
 from duet_core.runtime.execution import is_suited
+from duet_core.runtime.finder import FINDER, Box, Finder, open_finder
 from duet_core.runtime.metric import EUCLIDEAN, Metric
 from duet_core.runtime.preprocess import Preprocessing, load_rgb, pixels_sha256
 from duet_core.runtime.sentence_map import SentenceMap, load_sentence_map
@@ -55,6 +56,9 @@ SENTENCES = "sentences.npz"
 GOLDEN_TOLERANCE = 1e-3
 """Largest |v - expected v| on the golden picture: far above rounding between machines, far below a wrong model."""
 
+FINDER_TOLERANCE = 0.01
+"""Farthest that an edge of the finder's box on the golden picture may lie from where it should, in sides of it."""
+
 LEAST_PRECISE = 0.1
 """A manifest's `golden_tolerance` may be at most this share of the largest expected |v|."""
 
@@ -80,6 +84,7 @@ class Bundle:
         vision, grounding: open sessions.
         tokenizer: splits prompts into the language model's pieces.
         sentences: the learned map from sentences to degrees; None in a bundle without one.
+        finder: where the object is in a whole photo; None in a bundle without one.
         checksum: sha256 of manifest.json, which holds the checksums of all other files: equal for equal bundles only.
         execution: how its sessions are run; `text` always on the CPU.
     """
@@ -98,6 +103,7 @@ class Bundle:
     tokenizer: Tokenizer
     checksum: str
     sentences: SentenceMap | None = None
+    finder: Finder | None = None
     execution: Execution = ON_CPU
     _text: list[onnxruntime.InferenceSession] = field(default_factory=list, repr=False)
     _text_file: Path = field(default=Path(), init=False, repr=False)
@@ -123,7 +129,7 @@ class Bundle:
     def fingerprint(self) -> str:
         """The model id, and 12 letters that are the same where v and states mean the same, however calibrated."""
         files, preprocessing = self.manifest["files"], self.preprocessing.to_json()
-        told = [files[name]["sha256"] for name in ("vision.onnx", "grounding.onnx")]
+        told = [files[name]["sha256"] for name in ("vision.onnx", "grounding.onnx", FINDER) if name in files]
         meaning = json.dumps([*told, preprocessing, self.schema.keys], sort_keys=True)
         return f"{self.model_id}@{hashlib.sha256(meaning.encode()).hexdigest()[:12]}"
 
@@ -188,11 +194,12 @@ def open_bundle(folder: Path | str, *, execution: Execution = ON_CPU) -> Bundle:
             "allowed there are float32 and float16, such as what `duet quantise --to fp16` writes"
         )
     try:
+        preprocessing = Preprocessing.from_json(manifest["preprocessing"])
         bundle = Bundle(
             folder=folder,
             model_id=str(manifest["model_id"]),
             schema=AttributeSchema.from_json(manifest["schema"]),
-            preprocessing=Preprocessing.from_json(manifest["preprocessing"]),
+            preprocessing=preprocessing,
             **_read_classes(folder / "classes.npz"),
             calibration=Calibration.from_json(json.loads((folder / "calibration.json").read_text())),
             manifest=manifest,
@@ -201,6 +208,7 @@ def open_bundle(folder: Path | str, *, execution: Execution = ON_CPU) -> Bundle:
             grounding=open_session(folder / "grounding.onnx", execution),
             tokenizer=Tokenizer.from_file(str(folder / "tokenizer.json")),
             sentences=load_sentence_map(folder / SENTENCES) if SENTENCES in manifest["files"] else None,
+            finder=open_finder(folder / FINDER, preprocessing) if FINDER in manifest["files"] else None,
             execution=execution,
         )
         _check_names(bundle)
@@ -362,6 +370,14 @@ def _check_golden(bundle: Bundle) -> None:
         )
     if encoder.attribute_scores(encoded.state).shape != (1, len(bundle.schema)):
         raise BundleError(f"{bundle.folder / 'grounding.onnx'}: not one score per attribute; export the bundle again")
+    if bundle.finder is not None:
+        expected = Box(**bundle.manifest["finder"]["golden"])
+        off = bundle.finder.find(load_rgb(bundle.folder / "golden.png")).distance(expected)
+        if not off <= FINDER_TOLERANCE:
+            raise BundleError(
+                f"{bundle.folder / FINDER}: the box of golden.png is off by {off:.3f}, at most {FINDER_TOLERANCE:g} is "
+                "allowed; copy the file again, or run `duet finder` again"
+            )
 
 
 def _golden_tolerance(bundle: Bundle, largest: float) -> float:

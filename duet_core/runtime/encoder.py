@@ -11,9 +11,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from duet_core.classes import FloatArray
+from duet_core.runtime.finder import Box
 
 if TYPE_CHECKING:
     from duet_core.runtime.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Look:
+    """A photo as the vision model reads it.
+
+    Attributes:
+        pixels: (3, S, S).
+        box: what part of the photo they show, stretched to a square; None for its central square.
+    """
+
+    pixels: NDArray[np.float32]
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -39,10 +53,21 @@ class Encoder:
         self._vision = bundle.vision
         self._grounding = bundle.grounding
         self._preprocessing = bundle.preprocessing
+        self._finder = bundle.finder
 
     def prepare(self, image: Image.Image) -> NDArray[np.float32]:
-        """Pixels (3, S, S) of one photo; to be called where photos are decoded, off the inference thread."""
+        """Pixels (3, S, S) of the central square of one photo: of a crop that shows the object already."""
         return self._preprocessing(image)
+
+    def look(self, image: Image.Image, *, find: bool = True) -> Look:
+        """Pixels of a whole photo, cut to the object where the bundle has a finder and `find` asks for it.
+
+        To be called where photos are decoded, off the inference thread.
+        """
+        if self._finder is None or not find:
+            return Look(self.prepare(image))
+        box = self._finder.find(image)
+        return Look(self._preprocessing(self._finder.square(image, box)), box)
 
     def encode(self, images: Sequence[Image.Image]) -> Encoded:
         """v and state of B >= 1 photos of any size and colour mode."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from duet_core.runtime.decoding import check, decode, memory_needed, take_apart
 from duet_core.runtime.photo_parts import PhotoError, Reason
 from duet_core.runtime.photo_parts import PhotoLimits as PhotoLimits  # for those who read photos
+
+Prepared = TypeVar("Prepared")
 
 
 class PhotoRefused(Exception):
@@ -44,16 +44,16 @@ def read_photo(data: bytes, *, limits: PhotoLimits, side: int) -> Image.Image:
 def photo_pixels(
     data: bytes,
     *,
-    prepare: Callable[[Image.Image], NDArray[np.float32]],
+    prepare: Callable[[Image.Image], Prepared],
     limits: PhotoLimits,
     side: int,
     room: Callable[[int], AbstractContextManager[None]] | None = None,
-) -> NDArray[np.float32]:
-    """Pixels (3, S, S) of an encoded photo as the model reads them: the one way of the service and of bulk work.
+) -> Prepared:
+    """An encoded photo as the model reads it: the one way of the service and of bulk work.
 
     Args:
         data, limits, side: as for `read_photo`.
-        prepare: a bundle's preprocessing, such as `Encoder.prepare`.
+        prepare: a bundle's preprocessing, such as `Encoder.look`.
         room: waits until so many bytes may be taken, and holds them while the photo is decoded.
 
     Raises:

@@ -125,7 +125,7 @@ def test_a_share_that_went_away_is_no_missing_photo(photos: Path, tiny_bundle: P
 
     bundle = open_bundle(tiny_bundle)
     limits = PhotoLimits(pixels=10**6, side=1000, aspect=50)
-    files = PhotoFiles(root=photos, prepare=Encoder(bundle).prepare, side=36, limits=limits, max_bytes=10**6)
+    files = PhotoFiles(root=photos, prepare=Encoder(bundle).look, side=36, limits=limits, max_bytes=10**6)
     assert getattr(files.read(0, "gone.png").pixels, "reason", None) == "missing"
     photos.rename(tmp_path / "elsewhere")
     with pytest.raises(FileNotFoundError):
