@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from duet_core.config import VisionConfig
 from duet_core.model.build import build_vision
+from duet_core.model.fixed_norm import fix_norms, make_plain
 
 _HIDDEN = 64
 _FARTHEST = 0.5
@@ -31,17 +32,18 @@ class FinderNetwork(nn.Module):
         Args:
             config: which encoder, with its weights; a convolutional one with `blocks`, such as mobilenetv2_100.
             stages: how many of its `blocks` are kept.
-            frozen: how many of these, with the stem, do not train. Batch norms keep their statistics in all of them.
+            frozen: how many of these, with the stem, do not train. Batch norms keep their statistics in all of them,
+                and are computed inside the convolutions (`duet_core.model.fixed_norm`).
 
         Raises ValueError for an encoder whose stages are not known.
         """
         super().__init__()
         encoder = build_vision(dataclasses.replace(config, frozen_stages=stages, fixed_norms=False, freeze=False))
-        parts = encoder.trunk_modules()
-        self.features = nn.Sequential(*parts)
-        self.features.requires_grad_(True)
-        for part in parts[: len(parts) - stages + frozen]:
-            part.requires_grad_(False)
+        self.features = nn.Sequential(*encoder.trunk_modules()).requires_grad_(True)
+        fix_norms(self.features)
+        for part in list(self.features)[: len(self.features) - stages + frozen]:
+            make_plain(part).requires_grad_(False)
+        self.features.to(memory_format=torch.channels_last)
         channels = cast(Tensor, self.features(torch.zeros(1, 3, 64, 64))).shape[1]
         self.head = nn.Sequential(
             nn.Conv2d(channels, _HIDDEN, 1, bias=False),
@@ -61,7 +63,7 @@ class FinderNetwork(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Boxes (B, 4) left, top, right, bottom of normalised pixels (B, 3, S, S), in 0…1 or a little beyond."""
-        told = self.head(self.features(pixels))  # (B, 5, n, n)
+        told = self.head(self.features(pixels.contiguous(memory_format=torch.channels_last)))  # (B, 5, n, n)
         side = told.shape[-1]
         centre = (torch.arange(side, device=told.device) + 0.5) / side  # (n,)
         x, y = centre[None, None, :], centre[None, :, None]

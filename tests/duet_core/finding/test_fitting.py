@@ -6,11 +6,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import timm
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -122,6 +124,10 @@ def test_it_learns_to_find_what_was_drawn(config: VisionConfig, drawn: Pairs, tm
     assert lines[-1].endswith("0 s left")
     write_finder(tmp_path / "finder.onnx", network, side=RECIPE.side)
     assert [file.name for file in tmp_path.iterdir()] == ["finder.onnx"]
+    stored = {
+        tensor.data_type for tensor in onnx.load(tmp_path / "finder.onnx").graph.initializer if len(tensor.dims) > 3
+    }
+    assert TensorProto.INT8 in stored
     preprocessing = Preprocessing(size=64, resize=64, mean=MEAN, std=STD)
     shared, half = mean_overlap(open_finder(tmp_path / "finder.onnx", preprocessing), held_out)
     middle = np.array([[0.25, 0.25, 0.75, 0.75]] * COUNT, dtype=np.float32)
