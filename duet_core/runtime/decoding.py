@@ -100,7 +100,7 @@ def decode(parts: PhotoParts, *, limits: PhotoLimits, side: int | None = None) -
     except PhotoError:
         raise
     except Exception as error:  # whatever a decoder raises on hostile bytes, the bytes are at fault
-        raise PhotoError(f"The image cannot be decoded: {type(error).__name__}: {error}") from error
+        raise PhotoError(f"The image cannot be decoded, it is broken or cut short: {error}") from error
     rgb.info = {}
     return upright(rgb, orientation(parts.exif))
 
