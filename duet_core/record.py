@@ -54,9 +54,13 @@ class Record:
         return cls(**json.loads(file.read_text()))
 
 
-def row_of(config: TrainConfig) -> str:
-    """The row of the results table that a recipe's runs belong to: the variant, and what is made of it afterwards."""
-    return f"{config.variant}+prototypes" if config.prototypes.fit else config.variant
+def row_of(recipe: TrainConfig | dict[str, Any]) -> str:
+    """The row of the results table that a recipe's runs belong to: the variant, and what is made of it afterwards.
+
+    The recipe may be plain data as a record has it, also of before there were prototypes.
+    """
+    plain = dataclasses.asdict(recipe) if isinstance(recipe, TrainConfig) else recipe
+    return f"{plain['variant']}+prototypes" if plain.get("prototypes", {}).get("fit") else str(plain["variant"])
 
 
 def finished(folder: Path, config: TrainConfig) -> Record | None:

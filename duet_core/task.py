@@ -119,6 +119,8 @@ class DuetTask(nn.Module):
     def predict(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """v (B, A) and image states (B, D) beside the template of Eq. 12."""
         images = self.model.image_states(hidden)
+        if self.model.readout is not None and images.direct is not None:  # prototypes read v without the sentence
+            return images.direct, images.token
         return self._beside_template(images), images.token
 
     def _beside_template(self, images: ImageStates) -> Tensor:

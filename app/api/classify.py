@@ -18,6 +18,7 @@ from app.registry.follower import DEFAULT_SPACE
 from app.registry.snapshot import Snapshot
 from app.service import Service
 from duet_core.runtime import Candidates
+from duet_core.runtime.finder import Box
 
 router = APIRouter(tags=["Photos"])
 
@@ -81,7 +82,7 @@ async def classify(
         image_id = await service.states.keep(image)
     return Classification(
         image_id=image_id,
-        box=None if image.box is None else PhotoBox(**vars(image.box)),
+        box=None if image.box is None else photo_box(image.box),
         predictions=[Prediction(**vars(prediction)) for prediction in ranking.predictions],
         decision=Decision(**vars(ranking.decision)),
         coverage=found,
@@ -93,6 +94,11 @@ async def classify(
 def model_of(service: Service, gamma: float) -> Model:
     """Which model answers, with the γ of this answer."""
     return Model(id=service.bundle.model_id, gamma=gamma, temperature=service.bundle.calibration.temperature)
+
+
+def photo_box(box: Box) -> PhotoBox:
+    """The box with edges to a ten-thousandth of the photo's sides."""
+    return PhotoBox(**{edge: round(value, 4) for edge, value in vars(box).items()})
 
 
 def check_candidates(snapshot: Snapshot, candidates: Candidates) -> None:

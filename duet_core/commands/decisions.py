@@ -37,7 +37,8 @@ def run(
 
     Evidence is chosen on half of the held-out photos of seen classes and half of the foreign pictures, and reported on
     the other halves. On `validation` half of the photos of unseen classes are chosen on too; on `test` they are only
-    reported. The pictures of scikit-image and scikit-learn are needed (extra `judge`).
+    reported. The pictures of scikit-image and scikit-learn are needed (extra `judge`). A bundle with a finder looks for
+    its object in foreign pictures, as the service does; photos of the benchmark are cut to it.
 
     Args:
         data: folder of the benchmark the bundle was trained on, in the xlsa17 layout.
@@ -78,7 +79,7 @@ def _material(
         unseen=encode_rows(encoder, benchmark, split.unseen_eval).coordinates(metric),
         seen_classes=split.seen_classes,
         unseen_classes=split.unseen_classes,
-        foreign=encode(encoder, (picture.image for picture in pictures)).coordinates(metric),
+        foreign=encode(encoder, (picture.image for picture in pictures), find=True).coordinates(metric),
         kinds=tuple(picture.kind for picture in pictures),
         sources=tuple(picture.source for picture in pictures),
         choose_unseen=split.name == "validation",

@@ -107,19 +107,15 @@ def _read_card(card: Path | None, config: Path) -> dict[str, Any]:
 
 def _load_task(experiment: Experiment, folder: Path, *, seed: int, config: Path, split: SplitName) -> DuetTask:
     """The trained model of a finished run, in evaluation mode."""
-    from duet_core.checkpoint import load_checkpoint
     from duet_core.task import DuetTask
-    from duet_core.weight_average import judged_weights
 
-    recipe, photos = experiment.config, experiment.split(split)
-    task = experiment.build_task(photos, experiment.planner(photos), seed=seed)
-    if not isinstance(task, DuetTask):
+    recipe = experiment.config
+    if recipe.variant != "duet":
         raise ValueError(f"variant: got {recipe.variant!r}; only 'duet' has a language side to export")
-    state = load_checkpoint(folder / "checkpoint.pt", recipe, seed=seed, device=experiment.device)
-    if state is None or finished(folder, recipe) is None:
+    if finished(folder, recipe) is None:
         raise FileNotFoundError(f"no finished run in {folder}; run: duet train {config}")
-    task.model.load_state_dict(judged_weights(state))
-    experiment.finish(task, photos)
+    task, _ = experiment.load(experiment.split(split), seed=seed, folder=folder, source=config)
+    assert isinstance(task, DuetTask)
     return task
 
 

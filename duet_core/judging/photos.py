@@ -42,12 +42,17 @@ class Photos:
         return Photos(self.v[chosen], self.state[chosen], self.label[chosen])
 
 
-def encode(encoder: Encoder, images: Iterable[Image.Image], label: IntArray | None = None) -> Photos:
-    """v and state of images, a few at a time. Raises ValueError for none at all."""
+def encode(
+    encoder: Encoder, images: Iterable[Image.Image], label: IntArray | None = None, *, find: bool = False
+) -> Photos:
+    """v and state of images, a few at a time; with `find` of what the finder finds in them, as the service does.
+
+    Raises ValueError for none at all.
+    """
     source = iter(images)
     parts = []
     while batch := list(islice(source, _BATCH)):
-        parts.append(encoder.encode(batch))
+        parts.append(encoder.encode_pixels(np.stack([encoder.look(image, find=find).pixels for image in batch])))
     if not parts:
         raise ValueError("no photo to encode")
     v, state = (np.concatenate([getattr(part, name) for part in parts]) for name in ("v", "state"))

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from duet_core.config import TrainConfig
 from duet_core.recipe import identity
-from duet_core.record import Record
+from duet_core.record import Record, row_of
 from duet_core.studies.study import StudyError
 
 
@@ -70,7 +70,7 @@ class RecordStore:
         if not isinstance(content, dict) or not {"row", "split", "seed", "metrics", "recipe"} <= content.keys():
             return  # not a record
         record = Record(**content)
-        if record.row != record.recipe.get("variant"):
+        if record.row != row_of(record.recipe):
             return  # a baseline's: it has the recipe of another model
         seeds = tuple(record.recipe["run"]["validation_seeds"]) if record.split == "test" else ()
         self._records.setdefault(RunKey(identity(record.recipe), record.split, record.seed, seeds), record)

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from duet_core.record import Record
+from duet_core.record import Record, row_of
 from duet_core.studies import Study, StudyRow, load_study
 
 PLAIN: dict[str, Any] = {
@@ -31,7 +31,7 @@ def write_record(file: Path, row: StudyRow, seed: int, *, split: str = "test", g
     """A record of a row; metrics are 0.5 unless given."""
     metrics = dict.fromkeys(("T1", "U", "S", "H", "AUSUC"), 0.5) | h | {"gamma": gamma}
     Record(
-        row=row.config.variant,
+        row=row_of(row.config),
         split=split,
         seed=seed,
         metrics=metrics,

@@ -73,6 +73,15 @@ def test_records_of_baselines_are_not_records_of_their_recipe() -> None:
     assert json.loads((records / "eszsl-seed0.json").read_text())["row"] == "eszsl"
 
 
+def test_rows_with_prototypes_are_runs_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = write_study(tmp_path, rows={"base": {}, "plus": {"set": {"prototypes.fit": True}}})
+    write_record(tmp_path / "records/plus.json", study.row("plus"), 0, split="validation", gamma=0.3)
+    store = RecordStore(tmp_path / "records")
+    assert store.gamma(study.row("plus").config) == 0.3
+    assert store.gamma(study.row("base").config) is None
+
+
 def test_a_broken_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "test-seed0.json").write_text("<<<<<<< HEAD")
     with pytest.raises(StudyError, match=r"test-seed0\.json: not JSON"):
