@@ -79,7 +79,7 @@ class AsyncDuetClient:
             candidates=candidates,
             gamma=gamma,
             coverage=coverage,
-            find=None if find else "false",
+            find=find,
             space=space,
             min_revision=min_revision,
             as_of=as_of,
@@ -108,7 +108,7 @@ class AsyncDuetClient:
             edits="true" if edits else None,
             limit=limit,
             gamma=gamma,
-            find=None if find else "false",
+            find=find,
             space=space,
             min_revision=min_revision,
             as_of=as_of,
@@ -126,9 +126,7 @@ class AsyncDuetClient:
         space: str = DEFAULT_SPACE,
     ) -> bytes:
         """A PNG of where in the photo a class, its difference to `versus`, or an attribute is seen."""
-        call = calls.heat_map(
-            photo, class_id=class_id, versus=versus, attribute=attribute, find=None if find else "false", space=space
-        )
+        call = calls.heat_map(photo, class_id=class_id, versus=versus, attribute=attribute, find=find, space=space)
         return (await self._ask(call)).data
 
     async def attributes(self) -> Schema:

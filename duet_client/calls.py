@@ -93,21 +93,29 @@ class FileCall(Call[Download]):
         return Download(data=body)
 
 
-def classify(photo: Photo, **query: Any) -> Call[Classification]:
+def classify(photo: Photo, *, find: bool, **query: Any) -> Call[Classification]:
     """POST /classify."""
+    query |= _finding(find)
     return Call(method="POST", path="/classify", answer=Classification, query=query, **_photo(photo))
 
 
-def explain(shown: Photo | str, **query: Any) -> Call[Explanation]:
+def explain(shown: Photo | str, *, find: bool, **query: Any) -> Call[Explanation]:
     """GET /explain for an image id, POST /explain for a photo."""
+    query |= _finding(find)
     if isinstance(shown, str):
         return Call(method="GET", path="/explain", answer=Explanation, query=query | {"image_id": shown})
     return Call(method="POST", path="/explain", answer=Explanation, query=query, **_photo(shown))
 
 
-def heat_map(photo: Photo, **query: Any) -> FileCall:
+def heat_map(photo: Photo, *, find: bool, **query: Any) -> FileCall:
     """POST /explain/map."""
+    query |= _finding(find)
     return FileCall(method="POST", path="/explain/map", kind="image/png", query=query, **_photo(photo))
+
+
+def _finding(find: bool) -> dict[str, str]:
+    """Services look for the object unless they are told not to; those of before there was a finder are told nothing."""
+    return {} if find else {"find": "false"}
 
 
 def attributes() -> Call[Schema]:

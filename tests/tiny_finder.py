@@ -73,12 +73,7 @@ def add_finder(bundle: Path) -> Path:
 
 def scene(bird: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
     """The bird stretched into a box of a black scene."""
-    edges = (
-        round(box.left * size[0]),
-        round(box.top * size[1]),
-        round(box.right * size[0]),
-        round(box.bottom * size[1]),
-    )
+    edges = box.pixels(size)
     image = Image.new("RGB", size)
     image.paste(bird.resize((edges[2] - edges[0], edges[3] - edges[1]), Image.Resampling.NEAREST), edges[:2])
     return image

@@ -55,14 +55,13 @@ def run(config: Path, *, runs: Path | None = None, set: Sequence[str] = (), bund
 
 def put_calibration(bundle: Path, calibration: dict[str, Any]) -> None:
     """Replace the calibration of a bundle, with its checksum and the model card, and open it to prove it whole."""
-    from duet_core.export.model_card import model_card
+    from duet_core.export.model_card import write_card
 
     written = bundle / "calibration.json.new"
     written.write_text(json.dumps(calibration, indent=1) + "\n", encoding="utf-8")
     written.replace(bundle / "calibration.json")
     renew_files(bundle, ["calibration.json"])
-    opened = open_bundle(bundle)
-    (bundle / "README.md").write_text(model_card(opened.manifest, opened.calibration.to_json()), encoding="utf-8")
+    write_card(open_bundle(bundle))
 
 
 def _demand_recipe(bundle: Path, recipe: TrainConfig) -> None:

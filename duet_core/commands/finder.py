@@ -10,6 +10,7 @@ from typing import Literal
 
 from duet_core.benchmarks import open_benchmark
 from duet_core.config_file import load_config
+from duet_core.finding.recipe import FinderRecipe
 from duet_core.judging.held_out import check_attributes, check_split
 from duet_core.runtime import load_rgb, open_bundle
 from duet_core.runtime.bundle import renew_files
@@ -22,9 +23,9 @@ def run(
     *,
     bundle: Path = Path("models/birds"),
     split: Literal["test", "validation"] = "test",
-    stages: int = 5,
-    side: int = 128,
-    epochs: int = 30,
+    stages: int = FinderRecipe.stages,
+    side: int = FinderRecipe.side,
+    epochs: int = FinderRecipe.epochs,
     seed: int = 0,
 ) -> Iterator[str]:
     """Train a small network to find the box that a crop was cut from, and write it into the bundle as finder.onnx.
@@ -44,9 +45,9 @@ def run(
 
     Raises ValueError for a bundle of another benchmark or split, too few photos, or an encoder without stages.
     """
-    from duet_core.export.model_card import model_card
+    from duet_core.export.model_card import write_card
     from duet_core.finding.export import write_finder
-    from duet_core.finding.fitting import FinderRecipe, fit_finder
+    from duet_core.finding.fitting import fit_finder
     from duet_core.finding.judging import mean_overlap
     from duet_core.finding.pairs import find_pairs
 
@@ -72,8 +73,7 @@ def run(
         "golden": asdict(finder.find(load_rgb(bundle / "golden.png"))),
     }
     renew_files(bundle, [FINDER], finder=note)
-    renewed = open_bundle(bundle)
-    (bundle / "README.md").write_text(model_card(renewed.manifest, renewed.calibration.to_json()), encoding="utf-8")
+    write_card(open_bundle(bundle))
     yield f"fitted on {len(trained)} whole photos of seen classes"
     yield f"on {len(held_out)} held-out ones: mean IoU {shared:.3f}, above 0.5 in {100 * half:.1f} %"
     yield f"{bundle / FINDER}: {(bundle / FINDER).stat().st_size / 1000:.0f} kB"

@@ -40,8 +40,7 @@ def draw_explanation(
         scale = _PHOTO / max(shown.size)
         shown = shown.resize((round(shown.width * scale), round(shown.height * scale)), Image.Resampling.BICUBIC)
     if box is not None:
-        edges = (box.left * shown.width, box.top * shown.height, box.right * shown.width, box.bottom * shown.height)
-        ImageDraw.Draw(shown).rectangle([round(edge) for edge in edges], outline=_FRAME, width=3)
+        ImageDraw.Draw(shown).rectangle(box.pixels(shown.size), outline=_FRAME, width=3)
     caption = textwrap.wrap(subtitle, 58)
     left = shown.height + 20 + 44 + len(caption) * 22
     width = 2 * _MARGIN + _PHOTO + columns * (_COLUMN + _GAP)

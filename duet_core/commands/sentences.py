@@ -53,7 +53,7 @@ def _renew_language(folder: Path, language_model: str) -> None:
     from tokenizers import Tokenizer
 
     from duet_core.export.language import write_language
-    from duet_core.export.model_card import model_card
+    from duet_core.export.model_card import write_card
     from duet_core.export.onnx_files import embed_phrases
 
     bundle = open_bundle(folder)
@@ -65,8 +65,7 @@ def _renew_language(folder: Path, language_model: str) -> None:
     kept["attribute_embeddings"] = embed_phrases(folder / "text.onnx", tokenizer, phrases).astype(np.float16)
     np.savez_compressed(folder / "classes.npz", **kept)
     renew_files(folder, ["text.onnx", "tokenizer.json", "classes.npz"], language_model=entry)
-    renewed = open_bundle(folder)
-    (folder / "README.md").write_text(model_card(renewed.manifest, renewed.calibration.to_json()), encoding="utf-8")
+    write_card(open_bundle(folder))
 
 
 def _demand_language(bundle: Bundle) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from duet_core.record import METRICS
+from duet_core.runtime import Bundle
 
 _CARD = """# {model_id}
 
@@ -82,6 +83,13 @@ def model_card(manifest: dict[str, Any], calibration: dict[str, Any]) -> str:
         cosine_min=language["cosine_to_float32"]["min"],
         evidence=str(calibration.get("evidence", "max_cosine")).replace("_", " "),
         **{name: value for name, value in calibration.items() if name not in ("score_space", "evidence")},
+    )
+
+
+def write_card(bundle: Bundle) -> None:
+    """Write a bundle's card anew, from its manifest and calibration as they are now."""
+    (bundle.folder / "README.md").write_text(
+        model_card(bundle.manifest, bundle.calibration.to_json()), encoding="utf-8"
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from duet_core.benchmarks import Benchmark
 from duet_core.classes import FloatArray, IntArray
 from duet_core.judging.boxes import find_box
-from duet_core.judging.photos import MOST_LIKE
+from duet_core.judging.photos import MOST_LIKE, whole_of_crops
 from duet_core.runtime import load_rgb
 
 CACHE = Path(".cache/boxes")
@@ -64,13 +64,11 @@ def find_pairs(
     Every box is written into `cache` as it is found: what was found is not looked for again. Pairs of a likeness below
     `MOST_LIKE` are left out. Raises ValueError when no photo is left.
     """
-    crops = {benchmark.image_paths[row].parts[-2:]: row for row in rows}
-    found = [(file, crops[file.parts[-2:]]) for file in sorted(folder.glob("*/*.jpg")) if file.parts[-2:] in crops]
+    found = whole_of_crops(folder, benchmark, rows)
     tasks = [_Task(_key(file, benchmark.image_paths[row]), file, benchmark.image_paths[row]) for file, row in found]
     known = cache / f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}.jsonl"
     boxes = _read(known)
-    yield from _match([task for task in tasks if task.key not in boxes], known)
-    boxes = _read(known)
+    boxes |= yield from _match([task for task in tasks if task.key not in boxes], known)
     kept = [place for place, task in enumerate(tasks) if boxes[task.key][4] >= MOST_LIKE]
     if not kept:
         raise ValueError(f"{folder}: none of its photos <class>/<photo>.jpg holds a crop of {benchmark.name} asked for")
@@ -95,18 +93,22 @@ def _read(known: Path) -> dict[str, list[float]]:
     return dict(json.loads(line) for line in lines)
 
 
-def _match(tasks: Sequence[_Task], known: Path) -> Generator[str]:
+def _match(tasks: Sequence[_Task], known: Path) -> Generator[str, None, dict[str, list[float]]]:
+    """The boxes of these, each appended to `known` as it is found; yields lines of progress."""
+    found: dict[str, list[float]] = {}
     known.parent.mkdir(parents=True, exist_ok=True)
     if known.is_file() and (text := known.read_bytes()) and not text.endswith(b"\n"):
         known.write_bytes(text[: text.rfind(b"\n") + 1])
     started, step = time.monotonic(), max(1, len(tasks) // _REPORTS)
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool, known.open("a", encoding="utf-8") as file:
         for done, (task, box) in enumerate(zip(tasks, pool.map(_box, tasks), strict=True), start=1):
+            found[task.key] = box
             file.write(json.dumps([task.key, box]) + "\n")
             file.flush()
             if done % step == 0 or done == len(tasks):
                 left = (time.monotonic() - started) / done * (len(tasks) - done)
                 yield f"boxes found in {done} of {len(tasks)} whole photos, {left:.0f} s left"
+    return found
 
 
 def _box(task: _Task) -> list[float]:

@@ -74,18 +74,24 @@ class WholePhoto:
     box: Box
 
 
+def whole_of_crops(folder: Path, benchmark: Benchmark, rows: IntArray) -> list[tuple[Path, int]]:
+    """Whole photos <class>/<photo>.jpg, by name, and which of the crops at `rows` has the same class and file name."""
+    crops = {benchmark.image_paths[row].parts[-2:]: int(row) for row in rows}
+    return [(file, crops[file.parts[-2:]]) for file in sorted(folder.glob("*/*.jpg")) if file.parts[-2:] in crops]
+
+
 def whole_photos(folder: Path, benchmark: Benchmark, count: int) -> Iterator[WholePhoto]:
     """About `count` photos, evenly from the classes of `folder`, whose box in the photo can be told.
 
     The benchmark must have a crop of the same class and file name.
     """
-    crops = {(path.parent.name, path.name): path for path in benchmark.image_paths}
+    paired = whole_of_crops(folder, benchmark, np.arange(len(benchmark.image_paths)))
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     for place in classes:
-        files = [file for file in sorted(place.glob("*.jpg")) if (place.name, file.name) in crops]
-        for file in files[: -(-count // len(classes))]:
+        of_class = [(file, row) for file, row in paired if file.parent == place]
+        for file, row in of_class[: -(-count // len(classes))]:
             image = load_rgb(file)
-            box = find_box(image, load_rgb(crops[place.name, file.name]))
+            box = find_box(image, load_rgb(benchmark.image_paths[row]))
             if box.likeness >= MOST_LIKE:
                 yield WholePhoto(f"{place.name}/{file.name}", place.name, image, box)
 

@@ -18,6 +18,7 @@ from PIL import Image
 from duet_core.benchmarks import Benchmark, Split
 from duet_core.classes import FloatArray, IntArray
 from duet_core.evaluation import per_class_accuracy
+from duet_core.judging.photos import whole_of_crops
 from duet_core.runtime import Bundle, Encoder, load_rgb
 
 Views = Callable[[Image.Image], list[Image.Image]]
@@ -100,9 +101,7 @@ def held_out_whole(folder: Path, benchmark: Benchmark, split: Split) -> list[tup
 
     Photos whose crop was trained on are left out: they are the same picture. Raises ValueError when none is left.
     """
-    crops = {(benchmark.image_paths[row].parent.name, benchmark.image_paths[row].name): row for row in split.seen_eval}
-    found = [(file, crops.get((file.parent.name, file.name))) for file in sorted(folder.glob("*/*.jpg"))]
-    photos = [(file, int(row)) for file, row in found if row is not None]
+    photos = whole_of_crops(folder, benchmark, split.seen_eval)
     if not photos:
         raise ValueError(f"{folder}: none of its photos <class>/<photo>.jpg is a held-out one of {benchmark.name}")
     return photos

@@ -349,7 +349,8 @@ def _check_golden(bundle: Bundle) -> None:
         if missing:
             raise BundleError(f"{bundle.folder / 'golden.npz'}: without {missing}; export the bundle again")
         checksum, v, state = str(golden["pixels_sha256"]), golden["v"].reshape(-1), golden["state"].reshape(1, -1)
-    pixels = encoder.prepare(load_rgb(bundle.folder / "golden.png"))
+    picture = load_rgb(bundle.folder / "golden.png")
+    pixels = encoder.prepare(picture)
     if pixels_sha256(pixels) != checksum:
         raise BundleError(
             f"{bundle.folder / 'golden.png'}: pixels {pixels_sha256(pixels)}, golden.npz says {checksum}; Pillow or "
@@ -372,7 +373,7 @@ def _check_golden(bundle: Bundle) -> None:
         raise BundleError(f"{bundle.folder / 'grounding.onnx'}: not one score per attribute; export the bundle again")
     if bundle.finder is not None:
         expected = Box(**bundle.manifest["finder"]["golden"])
-        off = bundle.finder.find(load_rgb(bundle.folder / "golden.png")).distance(expected)
+        off = bundle.finder.find(picture).distance(expected)
         if not off <= FINDER_TOLERANCE:
             raise BundleError(
                 f"{bundle.folder / FINDER}: the box of golden.png is off by {off:.3f}, at most {FINDER_TOLERANCE:g} is "

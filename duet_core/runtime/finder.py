@@ -33,11 +33,15 @@ class Box:
         edges = ((self.left, other.left), (self.top, other.top), (self.right, other.right), (self.bottom, other.bottom))
         return max(abs(own - its) for own, its in edges)
 
+    def pixels(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom in whole pixels of a photo of this width and height; at least one a side."""
+        left, right = _edges(self.left, self.right, size[0])
+        top, bottom = _edges(self.top, self.bottom, size[1])
+        return left, top, right, bottom
+
     def cut(self, image: Image.Image) -> Image.Image:
-        """What it holds, at least one pixel."""
-        left, right = _edges(self.left, self.right, image.width)
-        top, bottom = _edges(self.top, self.bottom, image.height)
-        return image.crop((left, top, right, bottom))
+        """What it holds of a photo."""
+        return image.crop(self.pixels(image.size))
 
 
 def _edges(low: float, high: float, side: int) -> tuple[int, int]:

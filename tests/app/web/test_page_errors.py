@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from duet_core.cli import main
-from tests.app.web.browser import Visit, chromium, visit, write_photo
+from tests.app.web.browser import Visit, visit, write_photo
 from tests.redis_process import RedisProcess
 from tests.service_process import ServiceProcess
 from tests.tiny_bundle import picture, picture_bytes
@@ -22,12 +22,6 @@ from tests.tiny_bundle import picture, picture_bytes
 pytestmark = pytest.mark.slow
 
 Start = Callable[..., ServiceProcess]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from duet_core.runtime.finder import Box
-from tests.app.web.browser import SIZES, Visit, chromium, visit, write_photo
+from tests.app.web.browser import SIZES, Visit, visit, write_photo
 from tests.service_process import ServiceProcess
 from tests.tiny_bundle import picture, write_tiny_bundle
 from tests.tiny_finder import add_finder, scene
@@ -28,12 +28,6 @@ def finding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     running = ServiceProcess(folder, bundle=bundle, store=f"sqlite:///{folder}/classes.sqlite")
     yield running.start()
     running.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(params=SIZES)

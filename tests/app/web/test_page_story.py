@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.web.gallery import SHIPPED, read_gallery
-from tests.app.web.browser import SIZES, Visit, chromium, paths_asked, visit
+from tests.app.web.browser import SIZES, Visit, paths_asked, visit
 from tests.service_process import ROOT, ServiceProcess
 
 pytestmark = pytest.mark.slow
@@ -29,12 +29,6 @@ def birds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     running = ServiceProcess(folder, bundle=ROOT / "models/birds", store=f"sqlite:///{folder}/classes.sqlite")
     yield running.start()
     running.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(params=SIZES)

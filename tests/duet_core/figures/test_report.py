@@ -19,7 +19,7 @@ from duet_core.commands import report, stats
 from duet_core.judging.held_out import HeldOut, judge_held_out
 from duet_core.runtime import open_bundle
 from tests.bird_benchmark import write_bird_benchmark, write_bird_bundle
-from tests.duet_core.judging.test_held_out import finished
+from tests.steps import finished
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,14 @@ from safetensors.torch import save_file
 
 from duet_core.config import VisionConfig
 from duet_core.finding.export import write_finder
-from duet_core.finding.fitting import FinderRecipe, finder_loss, fit_finder, overlap
+from duet_core.finding.fitting import finder_loss, fit_finder, overlap
 from duet_core.finding.judging import mean_overlap
 from duet_core.finding.network import FinderNetwork
 from duet_core.finding.pairs import Pairs
+from duet_core.finding.recipe import FinderRecipe
 from duet_core.runtime import Preprocessing
 from duet_core.runtime.finder import open_finder
+from tests.steps import finished
 
 RECIPE = FinderRecipe(side=64, photo_side=80, stages=3, frozen=0, epochs=40, batch_size=16)
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -53,15 +54,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Pairs:
         Image.fromarray(values).save(files[-1])
         boxes.append((left / 120, top / 90, right / 120, bottom / 90))
     return Pairs(tuple(files), np.arange(2 * COUNT), np.array(boxes, dtype=np.float32))
-
-
-def finish(generator: Generator[str, None, FinderNetwork]) -> tuple[list[str], FinderNetwork]:
-    lines = []
-    while True:
-        try:
-            lines.append(next(generator))
-        except StopIteration as end:
-            return lines, end.value
 
 
 BOXES = st.tuples(*[st.integers(0, 20)] * 4).map(
@@ -119,7 +111,7 @@ def test_what_is_frozen_stays_and_norms_keep_their_statistics(config: VisionConf
 
 def test_it_learns_to_find_what_was_drawn(config: VisionConfig, drawn: Pairs, tmp_path: Path) -> None:
     trained, held_out = drawn.among(np.arange(COUNT)), drawn.among(np.arange(COUNT, 2 * COUNT))
-    lines, network = finish(fit_finder(trained, config, mean=MEAN, std=STD, recipe=RECIPE))
+    lines, network = finished(fit_finder(trained, config, mean=MEAN, std=STD, recipe=RECIPE))
     assert lines[-1].startswith("finder: step 80 of 80")
     assert lines[-1].endswith("0 s left")
     write_finder(tmp_path / "finder.onnx", network, side=RECIPE.side)
@@ -138,4 +130,4 @@ def test_it_learns_to_find_what_was_drawn(config: VisionConfig, drawn: Pairs, tm
 
 def test_too_few_photos_are_refused(config: VisionConfig, drawn: Pairs) -> None:
     with pytest.raises(ValueError, match="15 whole photos with a known box; at least 16"):
-        finish(fit_finder(drawn.among(np.arange(15)), config, mean=MEAN, std=STD, recipe=RECIPE))
+        finished(fit_finder(drawn.among(np.arange(15)), config, mean=MEAN, std=STD, recipe=RECIPE))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -16,19 +14,8 @@ from duet_core.judging.names import family, readable, siblings
 from duet_core.runtime import open_bundle
 from tests.bird_benchmark import write_bird_benchmark, write_bird_bundle
 from tests.duet_core.judging.made_held_out import NAMES, SEEN, UNSEEN, made_held_out
+from tests.steps import finished
 from tests.tiny_bundle import write_manifest, write_tiny_bundle
-
-Result = TypeVar("Result")
-
-
-def finished(steps: Generator[str, None, Result]) -> tuple[list[str], Result]:
-    """The lines of progress, and what came out."""
-    lines = []
-    while True:
-        try:
-            lines.append(next(steps))
-        except StopIteration as stop:
-            return lines, stop.value
 
 
 @pytest.mark.parametrize("seed", range(5))

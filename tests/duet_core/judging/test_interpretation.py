@@ -11,7 +11,7 @@ from duet_core.judging.interpretation import PhotoChoiceError, agreement, draw_p
 from duet_core.runtime import Bundle, Encoder, open_bundle
 from tests.bird_benchmark import write_bird_benchmark, write_bird_bundle
 from tests.duet_core.judging.made_held_out import made_held_out
-from tests.duet_core.judging.test_held_out import finished
+from tests.steps import finished
 
 
 @pytest.fixture(scope="module")

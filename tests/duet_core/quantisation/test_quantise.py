@@ -24,6 +24,7 @@ from duet_core.recipe import recipe
 from duet_core.runtime import BundleError, Encoder, open_bundle
 from tests.bird_benchmark import TRAIN, write_bird_benchmark, write_bird_bundle
 from tests.duet_core.quantisation.convolutional import write_convolutional_bundle
+from tests.steps import finished
 from tests.tiny_bundle import picture, write_manifest, write_tiny_bundle
 
 VALIDATION = {"photos": 12, "command": "none: made in code"}
@@ -170,12 +171,7 @@ def test_the_loss_of_a_model_beside_itself_is_nothing_and_errors_are_by_attribut
 
     bundle, benchmark = open_bundle(transformer(tmp_path / "b", VALIDATION)), load_xlsa17(photos)
     steps = gate.judge_all({"a": bundle, "b": bundle}, benchmark, benchmark.validation_split())
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            both = stop.value
-            break
+    _, both = finished(steps)
     same = gate.compare(both["a"], both["b"])
     assert (same.points, same.error, same.agreement, set(same.attribute_error)) == (0, 0, 1, {0})
     shifted = both["b"].v.copy()
