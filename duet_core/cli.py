@@ -119,8 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
     """A parser with one argument for each parameter of `command`.
 
-    No default: positional (a list takes one or more). A bool is a flag. Others are `--like-this`, read by their type;
-    a sequence collects every time it is given. The help is the parameter's line in the docstring's "Args:".
+    No default: positional (a list takes one or more). A bool is a flag, `--no-like-this` where it holds unless said
+    otherwise. Others are `--like-this`, read by their type; a sequence collects every time it is given. The help is
+    the parameter's line in the docstring's "Args:".
     """
     documentation = inspect.getdoc(command) or COMMANDS[name]
     description = documentation.split("\n\n")[0]
@@ -130,7 +131,10 @@ def command_parser(name: str, command: Callable[..., Any]) -> ArgumentParser:
         hint = hints[parameter.name]
         text = f"{helps.get(parameter.name, '')} {_allowed(hint, parameter.default)}".strip().replace("%", "%%")
         flag = "--" + parameter.name.replace("_", "-")
-        if parameter.default is not inspect.Parameter.empty and hint is bool:
+        if hint is bool and parameter.default is True:
+            no = "--no-" + flag.removeprefix("--")
+            parser.add_argument(no, dest=parameter.name, action="store_false", default=True, help=f"do not {text}")
+        elif parameter.default is not inspect.Parameter.empty and hint is bool:
             parser.add_argument(flag, action="store_true", default=parameter.default, help=text)
         elif parameter.default is not inspect.Parameter.empty and get_origin(hint) is Sequence:
             parser.add_argument(flag, type=get_args(hint)[0], action="append", default=[], help=text)

@@ -41,7 +41,7 @@ def run(
         class_id: the class to explain, such as painted-bunting; default the first prediction.
         picture: also draw the photo beside its attributes, into this PNG file.
         bundle: folder of the exported model; default DUET_BUNDLE, else models/birds.
-        find: look for the object first, where the bundle can; false takes the central square.
+        find: look for the object first, where the bundle can.
     """
     opened = open_bundle(bundle_folder(bundle))
     encoder, image = Encoder(opened), load_rgb(photo)

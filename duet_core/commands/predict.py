@@ -28,7 +28,7 @@ def run(
         bundle: folder of the exported model; default DUET_BUNDLE, else models/birds.
         top_k: how many classes to show for each photo.
         candidates: which classes compete; a bundle alone holds seen classes only.
-        find: look for the object first, where the bundle can; false takes the central square.
+        find: look for the object first, where the bundle can.
         json: print one JSON object a photo instead of text.
     """
     opened = open_bundle(bundle_folder(bundle))

@@ -112,6 +112,20 @@ def test_a_commands_help_comes_from_its_docstring(capsys: pytest.CaptureFixture[
     assert "how many classes to show for each photo" in out
 
 
+def test_what_holds_unless_said_otherwise_can_be_denied() -> None:
+    def run(*, look_twice: bool = True) -> None:
+        """Do it.
+
+        Args:
+            look_twice: look again.
+        """
+
+    parser = command_parser("train", run)
+    assert parser.parse_args([]).look_twice is True
+    assert parser.parse_args(["--no-look-twice"]).look_twice is False
+    assert "--no-look-twice do not look again." in " ".join(parser.format_help().split())
+
+
 def test_arguments_follow_the_signature() -> None:
     def run(config: Path, *, seeds: int = 3, dry_run: bool = False) -> None:
         """Do it.

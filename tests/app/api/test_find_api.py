@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from duet_client import DuetClient
 from duet_core.runtime.finder import Box
 from tests.service_process import ServiceProcess
 from tests.tiny_bundle import PREPROCESSING, picture, picture_bytes, write_tiny_bundle
@@ -91,3 +93,30 @@ def test_without_a_finder_the_central_square_is_seen(client: httpx.Client) -> No
     without = client.post("/classify", params={"find": False}, files={"image": picture_bytes("red")}).json()
     assert "box" not in with_it
     assert with_it["predictions"] == without["predictions"]
+
+
+def test_the_client_asks_for_it_or_not(finding: httpx.Client) -> None:
+    with DuetClient(str(finding.base_url)) as duet:
+        found, central = duet.classify(photo("red", "blue")), duet.classify(photo("red", "blue"), find=False)
+        assert found.box is not None
+        assert central.box is None
+        explained = [duet.explain(photo("red", "blue"), find=find).explained.score for find in (True, False)]
+        assert explained[0] == pytest.approx(found.predictions[0].score)
+        assert explained[0] > explained[1] + 0.3
+        maps = [duet.heat_map(photo("red", "blue"), class_id="red-bird", find=find) for find in (True, False)]
+        assert maps[0] != maps[1]
+
+
+@pytest.mark.parametrize("path", ["/hf/zero-shot-image-classification", "/v2/models/tiny/infer"])
+def test_other_clients_are_answered_of_what_was_found(finding: httpx.Client, path: str) -> None:
+    data = base64.b64encode(photo("red", "blue")).decode()
+    if path.startswith("/hf"):
+        body: dict[str, Any] = {"inputs": data, "parameters": {"candidate_labels": ["red-bird", "blue-winged-bird"]}}
+        best = finding.post(path, json=body).raise_for_status().json()[0]["label"]
+    else:
+        body = {"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", "data": [data]}]}
+        outputs = finding.post(path, json=body).raise_for_status().json()["outputs"]
+        scores = next(output for output in outputs if output["name"] == "score")["data"]
+        assert scores[0] == pytest.approx(send(finding).json()["predictions"][0]["score"], abs=1e-5)
+        best = next(output for output in outputs if output["name"] == "class_id")["data"][0]
+    assert best.lower().replace(" ", "-") == "blue-winged-bird"
